@@ -1,0 +1,261 @@
+"""The subcommands: each takes parsed arguments and settings, and returns an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from typing import Any
+
+from dedup import console, jobs, settings, workflow
+from dedup.console import note, say
+from dedup.encoders import REGISTRY
+from dedup.errors import DedupError
+from dedup.jobs import DONE, INTERRUPTED
+from dedup.keep import KeepRule, rule_for
+from dedup.scan import real_folder
+from dedup.settings import Settings
+from dedup.store import Picture
+from dedup.trash import Plan, load_plan, save_plan
+from dedup.wording import files, printable, size
+from dedup.workflow import FindOptions, Found
+
+NAMES_OF_COMMANDS = "index, find, review, remove, undo, purge, clean, names, status, encoders"
+
+
+def index(arguments: argparse.Namespace, chosen: Settings) -> int:
+    """Index each folder."""
+    return max(jobs.index(folder, chosen, again=arguments.all) for folder in arguments.folders)
+
+
+def find(arguments: argparse.Namespace, chosen: Settings) -> int:
+    """List the sets; as JSON, as a plan, as contact sheets."""
+    found = jobs.find(arguments.folders, _find_options(arguments, chosen))
+    if found is None:
+        return INTERRUPTED
+    jobs.warn_skipped(found)
+    if arguments.save_plan:
+        save_plan(workflow.plan_marked(found), arguments.save_plan)
+        note(f"Plan written to {printable(arguments.save_plan)}.")
+    if arguments.contact_sheet:
+        from dedup.review.choose import contact_sheets
+
+        for path in contact_sheets(found, arguments.contact_sheet):
+            note(f"Contact sheet: {printable(path)}")
+    if arguments.json:
+        say(json.dumps(as_json(found)))
+    else:
+        jobs.show_found(found)
+    return DONE
+
+
+def review(arguments: argparse.Namespace, chosen: Settings) -> int:
+    """Find, review, confirm, remove; without a terminal, show the sets and stop there."""
+    found = jobs.find(arguments.folders, _find_options(arguments, chosen))
+    if found is None:
+        return INTERRUPTED
+    if console.is_terminal():
+        return jobs.review_and_remove(found)
+    return show_without_terminal(found)
+
+
+def remove(arguments: argparse.Namespace, chosen: Settings) -> int:
+    """Carry out a plan, or with --dry-run say what would happen."""
+    plan = load_plan(arguments.plan)
+    if arguments.folders:
+        wanted = {os.fspath(real_folder(folder)) for folder in arguments.folders}
+        rows = tuple(row for row in plan.removals if row.folder in wanted)
+        plan = Plan(plan.encoder, plan.threshold, plan.folders, rows, plan.created)
+    if arguments.dry_run:
+        return jobs.dry_run(plan)
+    return jobs.confirm_and_remove(plan, assume_yes=arguments.yes)
+
+
+def names(arguments: argparse.Namespace, chosen: Settings) -> int:
+    """Quick filename cleanup."""
+    found = jobs.names(arguments.folders, chosen)
+    if found is None:
+        return INTERRUPTED
+    if arguments.save_plan:
+        save_plan(workflow.plan_marked(found), arguments.save_plan)
+        note(f"Plan written to {printable(arguments.save_plan)}.")
+    if arguments.json:
+        say(json.dumps(as_json(found)))
+        return DONE
+    if arguments.save_plan:
+        return DONE
+    if arguments.yes:
+        jobs.show_found(found)
+        return jobs.confirm_and_remove(workflow.plan_marked(found), assume_yes=True)
+    if console.is_terminal():
+        return jobs.review_and_remove(found)
+    return show_without_terminal(found)
+
+
+def undo(arguments: argparse.Namespace, chosen: Settings) -> int:
+    """Bring back the latest or a named run."""
+    return jobs.undo(arguments.folders, arguments.run_id)
+
+
+def purge(arguments: argparse.Namespace, chosen: Settings) -> int:
+    """Empty the trash for good."""
+    return jobs.purge(arguments.folders, arguments.run_id, assume_yes=arguments.yes)
+
+
+def clean(arguments: argparse.Namespace, chosen: Settings) -> int:
+    """Verify each folder's database."""
+    return max(jobs.clean(folder, assume_yes=arguments.yes) for folder in arguments.folders)
+
+
+def status(arguments: argparse.Namespace, chosen: Settings) -> int:
+    """What is indexed, unreadable and in the trash, and with which libraries."""
+    program, rows = _program(), [workflow.status(folder) for folder in arguments.folders]
+    if arguments.json:
+        say(json.dumps({"program": program, "folders": rows}))
+        return DONE
+    for name, value in program.items():
+        say(f"{name:<14} {printable(str(value))}")
+    for row in rows:
+        say(f"\n{printable(row['folder'])}")
+        for name in ("pictures", "new", "changed", "gone", "in_trash"):
+            say(f"  {name.replace('_', ' '):<12} {row[name]:,}")
+        for one in row["sets"]:
+            say(
+                f"  embeddings   {one['encoder']} ({one['layer']}): {one['pictures']:,} pictures, {one['dim']} numbers each"
+            )
+        for run in row["runs"]:
+            say(f"  trash        run {run['id']}: {files(run['files'])}, {size(run['bytes'])}")
+        if row["foreign_table"]:
+            say("  also holds the table of another tool (images), left as it is")
+        say(f"  unreadable   {len(row['unreadable']):,}")
+        for one in row["unreadable"]:
+            say(f"    {printable(one['path'])}: {printable(one['reason'])}")
+    return DONE
+
+
+def encoders(arguments: argparse.Namespace, chosen: Settings) -> int:
+    """The registry as a table or JSON."""
+    rows = [
+        {
+            "name": row.name,
+            "title": row.title,
+            "dim": row.dim,
+            "kinds": list(row.kinds),
+            "metric": row.metric,
+            "threshold": row.threshold,
+            "needs": row.needs,
+            "weights": row.where_weights_come_from,
+            "found": row.available(),
+            "good_for": row.good_for,
+        }
+        for row in REGISTRY
+    ]
+    if arguments.json:
+        say(json.dumps(rows))
+        return DONE
+    for row in rows:
+        here = "weights found" if row["found"] else f"needs {row['needs']}"
+        say(f"{row['name']:<20} {row['dim']:>5} numbers  threshold {row['threshold']:g}  {here}")
+        say(f"{'':<20} {row['good_for']}")
+    return DONE
+
+
+def tour() -> int:
+    """The sample job up to the plan, for a start without a terminal: nothing is removed."""
+    from dedup.sample import sample_folder
+
+    folder = sample_folder(settings.home())
+    say("There is no terminal for the menu, so here is the whole job on a few drawn pictures, up to the plan.\n")
+    code = jobs.index(folder, Settings())
+    found = jobs.find([folder], FindOptions(encoder=settings.DEFAULT_ENCODER)) if code == DONE else None
+    if found is None:
+        return code
+    say()
+    show_without_terminal(found)
+    say(f"\nFor your own pictures use the commands: {NAMES_OF_COMMANDS}.")
+    say("For example: python detector.py index FOLDER, then: python detector.py find FOLDER --save-plan plan.json")
+    say("Every command explains itself: python detector.py find --help")
+    return DONE
+
+
+def show_without_terminal(found: Found) -> int:
+    """The sets in words and as contact sheets; nothing is asked and nothing removed."""
+    jobs.warn_skipped(found)
+    jobs.show_found(found)
+    if found.groups:
+        from dedup.review.choose import contact_sheets
+
+        for path in contact_sheets(found):
+            say(f"Contact sheet: {path}")
+    say(
+        "Nothing was removed: that needs a terminal to review and confirm, or find --save-plan and remove --plan --yes."
+    )
+    return DONE
+
+
+def as_json(found: Found) -> dict[str, Any]:
+    """What ``find --json`` prints, with absolute paths."""
+    return {
+        "encoder": found.encoder,
+        "threshold": found.threshold,
+        "folders": [os.fspath(folder) for folder in found.folders],
+        "pictures": found.pictures,
+        "skipped": [{"path": row.path, "reason": row.reason} for row in found.skipped],
+        "groups": [
+            {
+                "keeper": _facts(group.keeper),
+                "others": [
+                    {
+                        **_facts(member.picture),
+                        "similarity": round(member.similarity, 6),
+                        "tier": member.tier,
+                        "marked": member.marked,
+                    }
+                    for member in group.others
+                ],
+            }
+            for group in found.groups
+        ],
+    }
+
+
+def _facts(picture: Picture) -> dict[str, Any]:
+    return {
+        "path": os.fspath(picture.full_path),
+        "bytes": picture.size,
+        "width": picture.width,
+        "height": picture.height,
+    }
+
+
+def _find_options(arguments: argparse.Namespace, chosen: Settings) -> FindOptions:
+    folders = [real_folder(folder) for folder in arguments.folders]
+    if arguments.keep_all_of:
+        rule = KeepRule(keep_all_of=real_folder(arguments.keep_all_of))
+    elif arguments.keep == "second" and len(folders) < 2:
+        raise DedupError("--keep second needs two folders.", "Name both.")
+    else:
+        rule = rule_for(arguments.keep, folders)
+    threshold = arguments.threshold if arguments.threshold is not None else chosen.threshold or None
+    return FindOptions(arguments.encoder or "", arguments.kind or "", threshold, arguments.within, rule)
+
+
+def _program() -> dict[str, str]:
+    from importlib.metadata import PackageNotFoundError, version
+
+    from dedup.encoders.device import choose_device
+    from dedup.images import pillow_variant
+
+    def version_of(package: str) -> str:
+        try:
+            return version(package)
+        except PackageNotFoundError:
+            return "not installed"
+
+    return {
+        "device": choose_device(),
+        "torch": version_of("torch"),
+        "transformers": version_of("transformers"),
+        "pillow": pillow_variant(),
+        "settings": os.fspath(settings.home() / "settings.json"),
+    }

@@ -1,0 +1,184 @@
+"""Decode pictures in worker processes and hand them over in batches, in order.
+
+A worker reads a file once: its bytes give the digest, the picture and the encoder's input.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dedup import images
+from dedup.encoders.interface import Prepare, Uint8Array
+from dedup.errors import UnreadablePicture
+from dedup.scan import FileFacts
+from dedup.store import Indexed
+
+if TYPE_CHECKING:
+    from torch.utils.data import DataLoader
+
+# A picture that takes longer than this to decode is given up on.
+SECONDS_PER_PICTURE = 60
+CHANGED_WHILE_READ = "changed while it was being read; the next index will read it again"
+CRASHED = "the decoder crashed or took more than a minute on it"
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """One file after its worker: what is to be stored, and the encoder's input unless unreadable."""
+
+    item: Indexed
+    pixels: Uint8Array | None
+
+
+class WorkersFailed(Exception):
+    """A decode worker died or hung; the pictures not yet handed over are to be decoded one by one."""
+
+
+class _Pictures:
+    """The dataset of a DataLoader: file number -> Prepared. Picklable, holds no weights."""
+
+    def __init__(self, root: Path, files: Sequence[FileFacts], prepare: Prepare, max_megapixels: int) -> None:
+        self._root = root
+        self._files = files
+        self._prepare = prepare
+        self._max_megapixels = max_megapixels
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def __getitem__(self, number: int) -> Prepared:
+        return read_and_prepare(self._root, self._files[number], self._prepare, self._max_megapixels)
+
+
+def read_and_prepare(root: Path, facts: FileFacts, prepare: Prepare, max_megapixels: int) -> Prepared:
+    """One file read, digested, decoded and prepared; what goes wrong becomes the item's reason."""
+    digest = None
+    try:
+        data, digest = _read_unchanged(root / facts.path, facts)
+        picture = images.decode(data, prepare.size, max_megapixels)
+        pixels = prepare(picture.image)
+    except UnreadablePicture as problem:
+        return Prepared(Indexed(facts.path, facts.size, facts.mtime_ns, digest, reason=problem.message), None)
+    except Exception as problem:  # one odd picture must not stop the others
+        reason = f"cannot be prepared: {problem or type(problem).__name__}"
+        return Prepared(Indexed(facts.path, facts.size, facts.mtime_ns, digest, reason=reason), None)
+    item = Indexed(
+        facts.path,
+        facts.size,
+        facts.mtime_ns,
+        digest,
+        picture.width,
+        picture.height,
+        picture.format,
+        float(pixels.std()),
+    )
+    return Prepared(item, pixels)
+
+
+def batches(
+    root: Path,
+    files: Sequence[FileFacts],
+    prepare: Prepare,
+    *,
+    batch_size: int,
+    num_workers: int,
+    max_megapixels: int,
+    seconds: int = SECONDS_PER_PICTURE,
+) -> Iterator[list[Prepared]]:
+    """The files in order, in batches, decoded in parallel.
+
+    A picture that kills or hangs its decoder costs that picture only: it comes back as unreadable.
+    """
+    done = 0
+    while done < len(files):
+        loader = _loader(_Pictures(root, files[done:], prepare, max_megapixels), batch_size, num_workers, seconds)
+        try:
+            for batch in _guarded(loader):
+                done += len(batch)
+                yield batch
+            return
+        except WorkersFailed:
+            # The culprit is one of the pictures in flight: meet each of them alone.
+            in_flight = files[done : done + batch_size * (2 * max(num_workers, 1) + 1)]
+            for facts in in_flight:
+                yield [_alone(root, facts, prepare, max_megapixels, seconds)]
+                done += 1
+
+
+def default_workers() -> int:
+    """One decode worker per processor core this process may use, and never none."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(cores, 32))
+
+
+def _alone(root: Path, facts: FileFacts, prepare: Prepare, max_megapixels: int, seconds: int) -> Prepared:
+    try:
+        for batch in _guarded(_loader(_Pictures(root, [facts], prepare, max_megapixels), 1, 1, seconds)):
+            return batch[0]
+    except WorkersFailed:
+        pass  # the reason below says so
+    return Prepared(Indexed(facts.path, facts.size, facts.mtime_ns, None, reason=CRASHED), None)
+
+
+def _loader(pictures: _Pictures, batch_size: int, num_workers: int, seconds: int) -> DataLoader[Any]:
+    from torch.utils.data import DataLoader
+
+    workers = min(num_workers, -(-len(pictures) // batch_size))
+    return DataLoader(
+        pictures,  # type: ignore[arg-type]  # a map-style dataset needs no base class
+        batch_size=batch_size,
+        num_workers=workers,
+        collate_fn=list,
+        # The wait is for one whole batch: time for one slow picture and a few seconds for each other.
+        timeout=seconds + 4 * batch_size if workers else 0,
+        worker_init_fn=_start_worker if workers else None,
+        # fork shares the loaded libraries; where it is not safe (macOS, Windows) the platform's own way.
+        multiprocessing_context="fork" if workers and sys.platform == "linux" else None,
+        prefetch_factor=2 if workers else None,
+    )
+
+
+def _guarded(loader: DataLoader[Any]) -> Iterator[list[Prepared]]:
+    try:
+        yield from loader
+    except RuntimeError as problem:
+        if "DataLoader" not in str(problem):
+            raise
+        raise WorkersFailed from problem
+
+
+def _start_worker(number: int) -> None:
+    # Ctrl-C reaches the whole process group; only the parent decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def _read_unchanged(path: Path, facts: FileFacts) -> tuple[bytes, bytes]:
+    """The bytes and digest of a file that is still the one that was listed."""
+    try:
+        before = os.lstat(path)
+    except OSError as problem:
+        raise UnreadablePicture(f"cannot be read: {problem.strerror or problem}") from problem
+    if not stat.S_ISREG(before.st_mode):
+        raise UnreadablePicture("not a regular file")
+    data, digest = images.read(path)
+    after = os.lstat(path)
+    if (after.st_size, after.st_mtime_ns, len(data)) != (facts.size, facts.mtime_ns, facts.size):
+        raise UnreadablePicture(CHANGED_WHILE_READ)
+    return data, digest
+
+
+def stacked(prepared: Sequence[Prepared]) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """The inputs of readable pictures as one (n, 3, h, w) uint8 array."""
+    return np.stack([one.pixels for one in prepared if one.pixels is not None])

@@ -1,0 +1,235 @@
+"""Open any picture safely, upright and at the size asked for; digests of files.
+
+Everything a decoder can do wrong ends in ``UnreadablePicture`` with a reason in words.
+Formats are an explicit list: nothing here ever starts an interpreter (EPS, PDF, SVG).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import warnings
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageCms, ImageFile, ImageStat, UnidentifiedImageError
+
+from dedup.errors import UnreadablePicture
+
+FORMATS = ["JPEG", "MPO", "PNG", "GIF", "WEBP", "BMP", "DIB", "TIFF", "HEIF", "AVIF", "JPEG2000", "ICO", "TGA", "PCX", "PPM", "DDS", "SGI", "QOI"]
+MID_GREY = (128, 128, 128)
+MAX_FILE_BYTES = 2 << 30
+FRAMES_TO_TRY = 12
+# A JPEG is decoded at a fraction of its size, so it may be this many times larger than other formats.
+JPEG_ALLOWANCE = 4
+ORIENTATION_TAG = 0x0112
+UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+# The limits below replace Pillow's own, which only warns between its two thresholds.
+Image.MAX_IMAGE_PIXELS = None
+ImageFile.LOAD_TRUNCATED_IMAGES = False
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """An upright RGB picture and the size in pixels its file has when upright."""
+
+    image: Image.Image
+    width: int
+    height: int
+    format: str
+
+
+def digest(path: str | os.PathLike[str]) -> bytes:
+    """The SHA-256 of a file's bytes (32 bytes)."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
+
+
+def read(path: str | os.PathLike[str]) -> tuple[bytes, bytes]:
+    """The bytes of a file and their SHA-256; raises UnreadablePicture."""
+    try:
+        with open(path, "rb") as file:
+            if os.fstat(file.fileno()).st_size > MAX_FILE_BYTES:
+                raise UnreadablePicture("the file is larger than 2 GiB")
+            data = file.read()
+    except OSError as problem:
+        raise UnreadablePicture(f"cannot be read: {problem.strerror or problem}") from problem
+    return data, hashlib.sha256(data).digest()
+
+
+def decode(data: bytes, size: int | None = None, max_megapixels: int = 100) -> Decoded:
+    """The picture in ``data``, upright and in RGB; raises UnreadablePicture with the reason.
+
+    With ``size``, a JPEG may come back reduced to no less than twice ``size`` on its
+    shorter side (decoded at 1/2, 1/4 or 1/8); other formats come back whole.
+    """
+    if not data:
+        raise UnreadablePicture("the file is empty")
+    if not data.strip(b"\0"):
+        raise UnreadablePicture("the file holds nothing but zero bytes")
+    register_formats()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return _decode(data, size, max_megapixels)
+    except UnreadablePicture:
+        raise
+    except UnidentifiedImageError as problem:
+        raise UnreadablePicture(_not_a_picture(data)) from problem
+    except MemoryError as problem:
+        raise UnreadablePicture("decoding it needs more memory than there is") from problem
+    except Exception as problem:  # decoders raise anything: struct.error, SyntaxError, IndexError...
+        raise UnreadablePicture(f"damaged: {str(problem) or type(problem).__name__}") from problem
+
+
+def open_upright(path: str | os.PathLike[str], size: int | None = None, max_megapixels: int = 100) -> Decoded:
+    """A file's picture as ``decode`` gives it."""
+    return decode(read(path)[0], size, max_megapixels)
+
+
+def thumbnail(path: str | os.PathLike[str], side: int, max_megapixels: int = 100) -> Image.Image:
+    """A file's picture, upright, fitted into a square of ``side`` pixels, never enlarged."""
+    image = open_upright(path, side, max_megapixels).image
+    image.thumbnail((side, side), Image.Resampling.BILINEAR, reducing_gap=2.0)
+    return image
+
+
+def pixels(path: str | os.PathLike[str], max_megapixels: int = 100) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """A file's upright RGB pixels in full, (height, width, 3) uint8."""
+    return np.asarray(open_upright(path, None, max_megapixels).image)
+
+
+def pillow_variant() -> str:
+    """Which Pillow is active: stock or SIMD, with its version."""
+    import PIL
+
+    name = "Pillow-SIMD" if ".post" in PIL.__version__ else "Pillow"
+    return f"{name} {PIL.__version__}"
+
+
+def register_formats() -> None:
+    """Teach Pillow HEIC, once per process; without pillow-heif those files are listed as unreadable."""
+    if "HEIF" not in Image.OPEN:
+        Image.init()
+        with suppress(ImportError):
+            import pillow_heif
+
+            pillow_heif.register_heif_opener()
+
+
+def _decode(data: bytes, size: int | None, max_megapixels: int) -> Decoded:
+    with Image.open(io.BytesIO(data), formats=[name for name in FORMATS if name in Image.OPEN]) as image:
+        width, height = image.size
+        kind = image.format or ""
+        _refuse_too_large(image, kind, size, max_megapixels)
+        orientation = _orientation(image)
+        if size is not None and kind in ("JPEG", "MPO"):
+            image.draft(None, (2 * size, 2 * size))
+        upright = _first_frame_not_blank(image)
+    if orientation in UPRIGHT:
+        upright = upright.transpose(UPRIGHT[orientation])
+        if orientation >= 5:
+            width, height = height, width
+    return Decoded(upright, width, height, "JPEG" if kind == "MPO" else kind)
+
+
+def _refuse_too_large(image: Image.Image, kind: str, size: int | None, max_megapixels: int) -> None:
+    megapixels = image.width * image.height / 1e6
+    allowance = JPEG_ALLOWANCE if kind in ("JPEG", "MPO") and size is not None else 1
+    if megapixels > max_megapixels * allowance:
+        raise UnreadablePicture(
+            f"{megapixels:,.0f} megapixels is more than the limit of {max_megapixels * allowance} (setting max_megapixels)"
+        )
+
+
+def _orientation(image: Image.Image) -> int:
+    # A damaged EXIF block says nothing about the pixels: such a picture is shown as it lies.
+    # HEIF and AVIF decoders turn the picture themselves.
+    if image.format in ("HEIF", "AVIF"):
+        return 1
+    try:
+        return int(image.getexif().get(ORIENTATION_TAG, 1))
+    except Exception:
+        return 1
+
+
+def _first_frame_not_blank(image: Image.Image) -> Image.Image:
+    """The first frame that shows something, in RGB; the very first where all are blank."""
+    first = _to_rgb(image)
+    if not getattr(image, "is_animated", False) or not _is_blank(first):
+        return first
+    for number in range(1, FRAMES_TO_TRY):
+        try:
+            image.seek(number)
+        except EOFError:
+            break
+        frame = _to_rgb(image)
+        if not _is_blank(frame):
+            return frame
+    return first
+
+
+def _is_blank(image: Image.Image) -> bool:
+    return max(high - low for low, high in ImageStat.Stat(image.resize((64, 64))).extrema) < 8
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    image.load()
+    if image.mode == "RGB" and "transparency" not in image.info:
+        return image.copy()
+    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+        return _on_grey(image)
+    if image.mode.startswith(("I", "F")):
+        return _from_wide(image)
+    if image.mode == "LAB":
+        return _from_lab(image)
+    return image.convert("RGB")
+
+
+def _on_grey(image: Image.Image) -> Image.Image:
+    # Mid-grey: on white or black, white-on-transparent art would all look alike.
+    whole = image.convert("RGBA")
+    backdrop = Image.new("RGB", whole.size, MID_GREY)
+    backdrop.paste(whole, mask=whole.getchannel("A"))
+    return backdrop
+
+
+def _from_wide(image: Image.Image) -> Image.Image:
+    """A 16-bit, 32-bit or float picture scaled to 8 bits by the range its format means."""
+    values = np.nan_to_num(np.asarray(image, dtype=np.float32), posinf=0.0, neginf=0.0)
+    top = float(values.max(initial=0.0))
+    if image.mode == "F" and top <= 1.0:
+        values = values * 255.0
+    elif image.mode.startswith("I;16") or top > 255.0:
+        values = values * (255.0 / max(65535.0, top))
+    return Image.fromarray(values.clip(0, 255).round().astype(np.uint8)).convert("RGB")
+
+
+def _from_lab(image: Image.Image) -> Image.Image:
+    lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+    converted = ImageCms.profileToProfile(image, lab, srgb, outputMode="RGB")
+    assert converted is not None  # only None when converting in place
+    return converted
+
+
+def _not_a_picture(data: bytes) -> str:
+    if data[:4] == b"\x00\x05\x16\x07":
+        return "not a picture: a macOS resource fork"
+    if data[:4] == b"PK\x03\x04":
+        return "not a picture: a zip archive"
+    if data[:100].lstrip().lower().startswith((b"<html", b"<!doctype")):
+        return "not a picture: a web page"
+    if data[:2] == b"\xff\xd8" or data[:4] == b"\x89PNG":
+        return "damaged: the picture ends before its header does"
+    return "not a picture, or in a format that cannot be read here"

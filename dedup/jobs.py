@@ -1,0 +1,264 @@
+"""The jobs the menu and the command line share: run one, show its progress, say what came of it.
+
+Each returns an exit code: 0 done, 1 error, 3 partly done, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from dedup import console, workflow
+from dedup.console import TerminalReport, note, say, working
+from dedup.errors import DedupError
+from dedup.keep import bytes_freed
+from dedup.progress import Cancelled, Skipped
+from dedup.scan import TRASH_NAME, real_folder
+from dedup.settings import Settings
+from dedup.trash import Outcome, Plan
+from dedup.wording import files, group_lines, printable, size, skipped_lines
+from dedup.workflow import FindOptions, Found
+
+DONE, ERROR, USAGE, PARTLY, INTERRUPTED = 0, 1, 2, 3, 130
+LISTED = 20
+Value = TypeVar("Value")
+
+
+def attempt(job: Callable[[TerminalReport], Value]) -> Value | None:
+    """What the job returns, or None when Ctrl-C stopped it; everything done so far is kept."""
+    with working() as report:
+        try:
+            return job(report)
+        except Cancelled:
+            note("Stopped. What was done is kept; the next run goes on from there.")
+            return None
+
+
+def index(folder: str | Path, settings: Settings, *, again: bool = False) -> int:
+    """Index a folder and list what could not be read."""
+    result = attempt(lambda report: workflow.index(folder, settings, report, again=again))
+    if result is None:
+        return INTERRUPTED
+    parts = [f"{result.pictures:,} pictures indexed", f"{result.encoded:,} of them now"]
+    if result.moved:
+        parts.append(f"{result.moved:,} recognised as moved")
+    if result.encoded:
+        parts.append(f"{result.encoded / max(result.seconds, 1e-9):.0f} per second")
+    say(f"{printable(real_folder(folder))}: " + ", ".join(parts) + f" ({result.encoder}).")
+    if result.gone:
+        say(f"{files(result.gone)} known from before are gone (clean/verify forgets them).")
+    if result.links:
+        say(f"{result.links:,} links passed over: a link is not a copy.")
+    root = real_folder(folder)
+    unreadable = [Skipped(str(root / path), reason) for path, reason in result.unreadable.items()]
+    list_skipped(unreadable + result.refused)
+    return PARTLY if result.newly_unreadable or result.refused else DONE
+
+
+def list_skipped(skipped: Sequence[Skipped], heading: str = "could not be read") -> None:
+    """Every file left out, with its reason."""
+    if skipped:
+        say(f"{files(len(skipped))} {heading}:")
+        for line in skipped_lines(list(skipped)):
+            say(line)
+
+
+def find(folders: Sequence[str | Path], options: FindOptions) -> Found | None:
+    """The groups of a find run; None when Ctrl-C stopped it."""
+    return attempt(lambda report: workflow.find(folders, options, report))
+
+
+def show_found(found: Found) -> None:
+    """Print the sets and what removing the marked pictures would free."""
+    for number, group in enumerate(found.groups, 1):
+        say("\n".join(group_lines(number, len(found.groups), group)) + "\n")
+    say(summary(found))
+
+
+def summary(found: Found) -> str:
+    """One line: how many sets, and what the plan would free."""
+    if not found.groups:
+        return f"No duplicates among {found.pictures:,} pictures ({found.encoder}, threshold {found.threshold:g})."
+    marked = sum(member.marked for group in found.groups for member in group.others)
+    sets = f"{len(found.groups):,} set" + ("" if len(found.groups) == 1 else "s")
+    return (
+        f"{sets} of duplicates among {found.pictures:,} pictures ({found.encoder}, threshold {found.threshold:g}); "
+        f"{files(marked)} marked for removal, {size(bytes_freed(found.groups))}."
+    )
+
+
+def warn_skipped(found: Found) -> None:
+    """Say how many files took no part, and why the most did not."""
+    if not found.skipped:
+        return
+    new = sum(row.reason == workflow.NOT_INDEXED for row in found.skipped)
+    if new:
+        note(f"{files(new)} new or changed since indexing took no part; index again to include them.")
+    if len(found.skipped) > new:
+        note(f"{files(len(found.skipped) - new)} could not be read (status lists them).")
+
+
+def review_and_remove(found: Found) -> int:
+    """Review the sets, then confirm and remove; raises console.Back when the review is given up."""
+    from dedup.review.choose import review
+
+    warn_skipped(found)
+    say(summary(found))
+    if not found.groups:
+        return DONE
+    session = review(found)
+    workflow.remember_not_duplicates(session.not_duplicates())
+    return confirm_and_remove(session.plan())
+
+
+def confirm_and_remove(plan: Plan, *, assume_yes: bool = False) -> int:
+    """The one confirmation (count, bytes, folders, where they go), then the removal and its summary."""
+    if not plan.removals:
+        say("Nothing is marked for removal; nothing was changed.")
+        return DONE
+    for folder, rows in plan.by_folder().items():
+        freed = sum(row.file.size for row in rows)
+        say(f"  {files(len(rows))}, {size(freed)}, from {printable(folder)}  ->  {TRASH_NAME}/ in that folder")
+    if not assume_yes:
+        if not console.is_terminal():
+            raise DedupError("Removing needs a confirmation, and there is no terminal to ask.", "Add --yes.")
+        question = f"Move {files(len(plan.removals))} ({size(plan.bytes)}) to the trash? Undo brings them back."
+        if not console.confirm(question):
+            say("Nothing was changed.")
+            return DONE
+    outcome = attempt(lambda report: workflow.remove(plan, report))
+    if outcome is None:
+        return INTERRUPTED
+    say(f"Moved {files(outcome.files)} ({size(outcome.bytes)}) to the trash" + (":" if outcome.moved else "."))
+    by_folder(outcome)
+    list_skipped(outcome.refused, "stayed where they are")
+    if outcome.files:
+        first = next(iter(outcome.moved))
+        say(f'To bring them back: python detector.py undo "{printable(first)}"')
+    return _code(outcome)
+
+
+def by_folder(outcome: Outcome) -> None:
+    """One line per folder a run touched."""
+    for folder, (count, total) in outcome.moved.items():
+        say(f"  {files(count)}, {size(total)}, {printable(folder)}")
+
+
+def dry_run(plan: Plan) -> int:
+    """Say what removing would do now; changes nothing."""
+    outcome = attempt(lambda report: workflow.dry_run(plan, report))
+    if outcome is None:
+        return INTERRUPTED
+    refused = {row.path for row in outcome.refused}
+    for row in plan.removals:
+        if row.file.path not in refused:
+            say(f"would remove {printable(row.file.path)}  (keeping {printable(row.keeper.path)}, {row.tier})")
+    say(f"{files(outcome.files)} ({size(outcome.bytes)}) would go to the trash:")
+    by_folder(outcome)
+    list_skipped(outcome.refused, "would stay where they are")
+    return PARTLY if refused else DONE
+
+
+def undo(folders: Sequence[str | Path], run_id: str | None = None) -> int:
+    """Bring back the latest (or a named) run of each folder."""
+    codes = []
+    for folder in folders:
+        outcome = attempt(lambda report, folder=folder: workflow.undo(folder, run_id, report))  # type: ignore[misc]
+        if outcome is None:
+            return INTERRUPTED
+        say(
+            f"Brought back {files(outcome.files)} ({size(outcome.bytes)}) of run {outcome.run_id}"
+            + (":" if outcome.files else ".")
+        )
+        by_folder(outcome)
+        list_skipped(outcome.refused, "need a look")
+        _mention_other_folders(folder, folders, outcome)
+        codes.append(_code(outcome))
+    return max(codes, default=DONE)
+
+
+def purge(folders: Sequence[str | Path], run_id: str | None = None, *, assume_yes: bool = False) -> int:
+    """Delete what lies in the trashes for good, after asking with count and bytes."""
+    wanted = [(folder, [run for run in workflow.runs(folder) if run_id in (None, run.id)]) for folder in folders]
+    count = sum(run.files for _, runs in wanted for run in runs)
+    if not count:
+        say("The trash is empty." if run_id is None else f"No run {run_id} lies in the trash.")
+        return DONE if run_id is None else ERROR
+    total = sum(run.bytes for _, runs in wanted for run in runs)
+    if not assume_yes:
+        if not console.is_terminal():
+            raise DedupError("Purging needs a confirmation, and there is no terminal to ask.", "Add --yes.")
+        if not console.confirm(
+            f"Delete {files(count)} ({size(total)}) from the trash for good? They cannot be brought back."
+        ):
+            say("Nothing was changed.")
+            return DONE
+    code = DONE
+    for folder, runs in wanted:
+        if runs:
+            outcome = attempt(lambda report, folder=folder: workflow.purge(folder, run_id, report))  # type: ignore[misc]
+            if outcome is None:
+                return INTERRUPTED
+            say(f"Deleted {files(outcome.files)} ({size(outcome.bytes)}) for good.")
+            list_skipped(outcome.refused, "could not be deleted")
+            code = max(code, _code(outcome))
+    return code
+
+
+def clean(folder: str | Path, *, assume_yes: bool = False) -> int:
+    """Clean/verify: check the database, list what differs from the disk, forget ghosts when told to."""
+    health = workflow.verify(folder)
+    say(f"Database of {printable(real_folder(folder))}:")
+    say(f"  integrity check      {'ok' if not health.problems else '; '.join(health.problems)}")
+    say(f"  pictures indexed     {health.pictures:,}   (picture files in the folder: {health.files_on_disk:,})")
+    say(f"  new files            {health.new:,}")
+    say(f"  changed files        {len(health.changed):,}")
+    say(f"  unreadable files     {len(health.unreadable):,}")
+    say(f"  ghost rows           {len(health.ghosts):,}   (their files are gone)")
+    say(f"  in the trash         {health.in_trash:,}")
+    list_skipped([Skipped(path, reason) for path, reason in health.unreadable.items()])
+    if health.new or health.changed:
+        say("Index again to bring new and changed files in.")
+    if health.problems:
+        raise DedupError(
+            "The database is damaged.", "Move image_database.db away and index again; no picture is affected."
+        )
+    if not health.ghosts:
+        return DONE
+    for path in health.ghosts[:LISTED]:
+        say(f"  gone: {printable(path)}")
+    if len(health.ghosts) > LISTED:
+        say(f"  ... and {len(health.ghosts) - LISTED:,} more")
+    if health.files_on_disk == 0:
+        say("Every file is gone: is the drive with the pictures connected?")
+    if not assume_yes:
+        if not console.is_terminal():
+            say("Ghost rows stay; add --yes to forget them.")
+            return DONE
+        if not console.confirm(f"Forget {len(health.ghosts):,} rows whose files are gone? No file is touched."):
+            say("Nothing was changed.")
+            return DONE
+    forgotten = workflow.forget_ghosts(folder)
+    after = workflow.verify(folder)
+    say(f"Forgot {forgotten:,} rows: {health.pictures:,} pictures indexed before, {after.pictures:,} now.")
+    return DONE
+
+
+def names(folders: Sequence[str | Path], settings: Settings) -> Found | None:
+    """The copies that names suggest and contents confirm; None when Ctrl-C stopped the search."""
+    return attempt(lambda report: workflow.find_by_name(folders, settings, report))
+
+
+def _code(outcome: Outcome) -> int:
+    if outcome.interrupted:
+        note("Stopped. What was done is kept.")
+        return INTERRUPTED
+    return PARTLY if outcome.refused else DONE
+
+
+def _mention_other_folders(folder: str | Path, asked: Sequence[str | Path], outcome: Outcome) -> None:
+    roots = {str(real_folder(one)) for one in asked}
+    for run_folder in outcome.folders:
+        if run_folder not in roots and str(real_folder(folder)) != run_folder:
+            say(f'This run also removed files from another folder: python detector.py undo "{printable(run_folder)}"')

@@ -1,0 +1,96 @@
+"""The sets as PNG pages: for reviewing without a display, and as a record."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
+
+from dedup.errors import DedupError
+from dedup.keep import Group, Match
+from dedup.progress import Progress, Report
+from dedup.review.thumbnails import load_or_explain
+from dedup.store import Picture
+from dedup.wording import dimensions, how_similar, printable, size
+
+SETS_PER_PAGE = 20
+PICTURES_PER_ROW = 5
+CELL, CAPTION, MARGIN, TITLE = 220, 52, 14, 30
+GREEN, RED, GREY, INK = (40, 150, 70), (200, 50, 45), (150, 150, 150), (30, 30, 30)
+
+
+def write_contact_sheets(groups: Sequence[Group], folder: Path, report: Report) -> list[Path]:
+    """Write ``sheet-001.png`` and so on into a new or empty folder; their paths.
+
+    Green is kept, red is proposed for removal, as everywhere. Nothing is overwritten.
+    """
+    pages = [groups[start : start + SETS_PER_PAGE] for start in range(0, len(groups), SETS_PER_PAGE)]
+    written = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for number, page in enumerate(pages):
+            report(Progress("contact sheets", number, len(pages)))
+            path = folder / f"sheet-{number + 1:03d}.png"
+            with path.open("xb") as file:
+                _draw_page(page, number * SETS_PER_PAGE, len(groups)).save(file, "PNG")
+            written.append(path)
+    except OSError as problem:
+        raise DedupError(
+            f"The contact sheet cannot be written to {folder}: {problem.strerror}.", "Choose another folder."
+        ) from problem
+    report(Progress("contact sheets", len(pages), len(pages)))
+    return written
+
+
+def _draw_page(groups: Sequence[Group], before: int, total: int) -> Image.Image:
+    rows = [-(-len(group.pictures) // PICTURES_PER_ROW) for group in groups]
+    width = MARGIN + PICTURES_PER_ROW * (CELL + MARGIN)
+    height = MARGIN + sum(TITLE + count * (CELL + CAPTION + MARGIN) for count in rows)
+    page = Image.new("RGB", (width, height), (250, 250, 250))
+    draw = ImageDraw.Draw(page)
+    top = MARGIN
+    for number, (group, count) in enumerate(zip(groups, rows, strict=True), before + 1):
+        draw.text((MARGIN, top), f"Duplicate Set {number} of {total}", fill=INK, font=_font(17))
+        top += TITLE
+        _draw_group(page, draw, group, top)
+        top += count * (CELL + CAPTION + MARGIN)
+    return page
+
+
+def _draw_group(page: Image.Image, draw: ImageDraw.ImageDraw, group: Group, top: int) -> None:
+    cells = [(group.keeper, GREEN, "keep")]
+    for member in group.others:
+        remark = how_similar(Match(0, member.similarity, member.tier))
+        cells.append((member.picture, RED if member.marked else GREEN, remark))
+    for place, (picture, colour, remark) in enumerate(cells):
+        left = MARGIN + place % PICTURES_PER_ROW * (CELL + MARGIN)
+        _draw_cell(
+            page, draw, picture, colour, remark, left, top + place // PICTURES_PER_ROW * (CELL + CAPTION + MARGIN)
+        )
+
+
+def _draw_cell(
+    page: Image.Image,
+    draw: ImageDraw.ImageDraw,
+    picture: Picture,
+    colour: tuple[int, int, int],
+    remark: str,
+    left: int,
+    top: int,
+) -> None:
+    shown = load_or_explain(picture.full_path, CELL - 12)
+    page.paste(shown, (left + (CELL - shown.width) // 2, top + (CELL - shown.height) // 2))
+    draw.rectangle((left, top, left + CELL - 1, top + CELL - 1), outline=colour, width=5)
+    name = printable(picture.full_path.name)
+    lines = [_shortened(name, 32), f"{dimensions(picture)}   {size(picture.size)}", remark]
+    for row, line in enumerate(lines):
+        draw.text((left, top + CELL + 3 + 16 * row), line, fill=INK, font=_font(12))
+
+
+def _shortened(name: str, limit: int) -> str:
+    return name if len(name) <= limit else name[: limit // 2 - 1] + "..." + name[-(limit // 2 - 2) :]
+
+
+def _font(points: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(points)

@@ -1,0 +1,57 @@
+"""Where pictures go in the review window: a grid in pixels, and what is drawn for one set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+PICTURES_PER_PAGE = 12
+CAPTION_HEIGHT = 62
+GAP = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle in pixels, the origin at the upper left."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+
+    def contains(self, x: float, y: float) -> bool:
+        """Whether a point lies inside."""
+        return self.left <= x <= self.left + self.width and self.top <= y <= self.top + self.height
+
+
+def grid(count: int, width: float, height: float) -> list[Box]:
+    """``count`` equal boxes, captions left out, as large as the area allows."""
+    best: tuple[float, int] = (0.0, 1)
+    for columns in range(1, count + 1):
+        rows = -(-count // columns)
+        side = min((width - GAP * (columns + 1)) / columns, (height - GAP) / rows - CAPTION_HEIGHT - GAP)
+        best = max(best, (side, columns), key=lambda pair: pair[0])
+    columns = best[1]
+    rows = -(-count // columns)
+    box_width = (width - GAP * (columns + 1)) / columns
+    box_height = max(40.0, (height - GAP) / rows - CAPTION_HEIGHT - GAP)
+    return [
+        Box(
+            GAP + number % columns * (box_width + GAP),
+            GAP + number // columns * (box_height + CAPTION_HEIGHT + GAP),
+            box_width,
+            box_height,
+        )
+        for number in range(count)
+    ]
+
+
+def fitted(box: Box, image_width: int, image_height: int) -> Box:
+    """The largest box of the image's shape in the middle of ``box``, enlarged four times at most."""
+    scale = min(box.width / image_width, box.height / image_height, 4.0)
+    width, height = image_width * scale, image_height * scale
+    return Box(box.left + (box.width - width) / 2, box.top + (box.height - height) / 2, width, height)
+
+
+def pages(count: int) -> int:
+    """How many pages a set of ``count`` pictures takes."""
+    return max(1, -(-count // PICTURES_PER_PAGE))

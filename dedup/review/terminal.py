@@ -1,0 +1,74 @@
+"""Review in the terminal: the same decisions as in the window, as one-line commands."""
+
+from __future__ import annotations
+
+import shlex
+
+from dedup import console
+from dedup.review.session import ReviewSession
+from dedup.wording import dimensions, files, how_similar, printable, size
+
+HELP = (
+    "Enter: next set   p: previous   1, 2, ...: switch keep/remove   k 2: make 2 the keeper\n"
+    "n: these are not duplicates   g 12: go to set 12   d: done   Ctrl-C: give up, nothing is removed"
+)
+
+
+def review_in_terminal(session: ReviewSession) -> None:
+    """Show set after set and take commands until the person is done; raises console.Back to give up."""
+    console.say(HELP)
+    shown = -1
+    while True:
+        if shown != session.position:
+            console.say("\n" + describe(session))
+            shown = session.position
+        count, freed = session.totals()
+        prompt = f"Set {session.position + 1} of {len(session.sets)}, removing {files(count)} ({size(freed)})"
+        command = console.ask_line(prompt + ", command")
+        if command in ("d", "done", "q"):
+            return
+        if command == "":
+            if not session.step(1):
+                return
+        else:
+            message = apply(session, command)
+            console.say(message if message else "")
+            shown = -1 if message is not None else shown
+
+
+def apply(session: ReviewSession, command: str) -> str | None:
+    """Carry out one command; the line to show, or None when only the position may have changed."""
+    try:
+        words = shlex.split(command.lower())
+    except ValueError:
+        words = [command]
+    count = len(session.current.pictures)
+    match words:
+        case ["p"]:
+            session.step(-1)
+            return None
+        case ["g", number] if number.isdecimal():
+            session.step(int(number) - 1 - session.position)
+            return None
+        case ["n"]:
+            return session.toggle_not_duplicates()
+        case ["k", number] if number.isdecimal() and 1 <= int(number) <= count:
+            return session.make_keeper(int(number) - 1)
+        case [*numbers] if numbers and all(word.isdecimal() and 1 <= int(word) <= count for word in numbers):
+            return "\n".join(session.toggle(int(number) - 1) for number in numbers)
+        case _:
+            return HELP
+
+
+def describe(session: ReviewSession) -> str:
+    """The current set in words, one line per picture, numbered as the commands want them."""
+    one = session.current
+    lines = [f"Duplicate Set {session.position + 1} of {len(session.sets)}"]
+    if one.not_duplicates:
+        lines.append("  not duplicates: everything stays")
+    for number, picture in enumerate(one.pictures):
+        sign = "remove" if number in one.marked else "keep"
+        remark = "the keeper" if number == one.keeper else how_similar(session.match(number))
+        facts = f"{dimensions(picture)}, {size(picture.size)}, {remark}"
+        lines.append(f"  {number + 1:>2}  {sign:<6}  {printable(picture.full_path)}  ({facts})")
+    return "\n".join(lines)

@@ -1,0 +1,26 @@
+"""One folder's SQLite database: pictures, embeddings, verdicts and the journal of removals.
+
+The only room that imports sqlite3. It records what happened to files and never touches one.
+"""
+
+from dedup.store.catalogue import Catalogue, Float16Rows, Indexed, Picture, Provenance, SetSummary
+from dedup.store.connection import DATABASE_NAME, database_path
+from dedup.store.journal import Entry, Journal
+from dedup.store.lock import folder_lock
+from dedup.store.verdicts import NotDuplicates, record_not_duplicates
+
+__all__ = [
+    "DATABASE_NAME",
+    "Catalogue",
+    "Entry",
+    "Float16Rows",
+    "Indexed",
+    "Journal",
+    "NotDuplicates",
+    "Picture",
+    "Provenance",
+    "SetSummary",
+    "database_path",
+    "folder_lock",
+    "record_not_duplicates",
+]

@@ -1,0 +1,284 @@
+"""The pictures of one folder and their embeddings, in its SQLite database."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dedup.store.connection import (
+    connect,
+    database_path,
+    explained,
+    integrity_problems,
+    path_from_column,
+    path_to_column,
+    transaction,
+)
+
+Float16Rows = np.ndarray[Any, np.dtype[np.float16]]
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where an embedding set comes from; sets that differ in any part are never mixed."""
+
+    encoder: str
+    checkpoint: str
+    layer: str
+    preprocessing: int
+    dim: int
+    dtype: str = "float16"
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One picture of a folder as it was when it was indexed; sizes in bytes and pixels."""
+
+    root: Path
+    path: str
+    size: int
+    mtime_ns: int
+    width: int
+    height: int
+    format: str
+    digest: bytes
+    contrast: float = 255.0
+
+    @property
+    def full_path(self) -> Path:
+        """The absolute path."""
+        return self.root / self.path
+
+
+@dataclass(frozen=True, slots=True)
+class Indexed:
+    """What reading one file gave: a picture with its vector, or the reason there is none."""
+
+    path: str
+    size: int
+    mtime_ns: int
+    digest: bytes | None
+    width: int = 0
+    height: int = 0
+    format: str = ""
+    contrast: float = 0.0
+    reason: str = ""
+    vector: np.ndarray[Any, np.dtype[np.float32]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SetSummary:
+    """An embedding set and how many pictures have a vector in it."""
+
+    id: int
+    provenance: Provenance
+    pictures: int
+
+
+class Catalogue:
+    """One folder's database. Use as a context manager, or ``close`` it.
+
+    Every method raises DedupError when the database cannot be used.
+    """
+
+    def __init__(self, root: Path, *, create: bool = False) -> None:
+        self.root = root
+        self.path = database_path(root)
+        self.connection = connect(root, create=create)
+
+    def __enter__(self) -> Catalogue:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the database; nothing is pending, every method commits its own work."""
+        self.connection.close()
+
+    def transaction(self) -> AbstractContextManager[sqlite3.Connection]:
+        """One write transaction, committed at the end of the block or not at all."""
+        return transaction(self.connection, self.path)
+
+    def query(self, sql: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
+        """The rows of a reading statement."""
+        try:
+            yield from self.connection.execute(sql, values)
+        except sqlite3.Error as problem:
+            raise explained(problem, self.path) from problem
+
+    # -- pictures ---------------------------------------------------------------------
+
+    def known(self) -> dict[str, tuple[int, int]]:
+        """Every known path that is not in the trash -> (size, mtime_ns) when it was indexed."""
+        rows = self.query("SELECT path, size, mtime_ns FROM pictures WHERE state != 'trash'")
+        return {path_from_column(path): (size, mtime) for path, size, mtime in rows}
+
+    def unreadable(self) -> dict[str, str]:
+        """The paths that could not be read -> the reason."""
+        rows = self.query("SELECT path, reason FROM pictures WHERE state = 'unreadable' ORDER BY path")
+        return {path_from_column(path): reason for path, reason in rows}
+
+    def digests_of(self, paths: Iterable[str]) -> dict[str, tuple[int, bytes]]:
+        """Those of the paths that are readable pictures -> (size, digest)."""
+        found = {}
+        for path in paths:
+            for size, digest in self.query(
+                "SELECT size, digest FROM pictures WHERE path = ? AND state = 'ok'", (path_to_column(path),)
+            ):
+                found[path] = (size, digest)
+        return found
+
+    def rename(self, moves: Iterable[tuple[str, str, int]]) -> None:
+        """Let rows follow files that moved: (old path, new path, new mtime_ns), in one transaction."""
+        with self.transaction() as db:
+            for old, new, mtime_ns in moves:
+                db.execute("DELETE FROM pictures WHERE path = ?", (path_to_column(new),))
+                db.execute(
+                    "UPDATE pictures SET path = ?, mtime_ns = ? WHERE path = ?",
+                    (path_to_column(new), mtime_ns, path_to_column(old)),
+                )
+
+    def touch(self, touched: Iterable[tuple[str, int]]) -> None:
+        """Note the new mtime_ns of files whose bytes are the same as before: (path, mtime_ns)."""
+        with self.transaction() as db:
+            rows = [(mtime_ns, path_to_column(path)) for path, mtime_ns in touched]
+            db.executemany("UPDATE pictures SET mtime_ns = ? WHERE path = ?", rows)
+
+    def forget(self, paths: Iterable[str]) -> None:
+        """Drop rows (and their embeddings) whose files are gone, in one transaction."""
+        with self.transaction() as db:
+            rows = [(path_to_column(path),) for path in paths]
+            db.executemany("DELETE FROM pictures WHERE path = ? AND state != 'trash'", rows)
+
+    def save(self, batch: Sequence[Indexed], set_id: int) -> None:
+        """Write one batch of pictures and vectors in one transaction.
+
+        A picture whose bytes changed loses the vectors of its old bytes in every set.
+        """
+        with self.transaction() as db:
+            for item in batch:
+                picture_id = _save_picture(db, item)
+                if item.vector is not None:
+                    db.execute(
+                        "INSERT INTO embeddings(picture_id, set_id, vector) VALUES (?, ?, ?) "
+                        "ON CONFLICT(picture_id, set_id) DO UPDATE SET vector = excluded.vector",
+                        (picture_id, set_id, item.vector.astype(np.float16).tobytes()),
+                    )
+
+    def count(self, state: str) -> int:
+        """How many pictures are in a state: ok, unreadable or trash."""
+        return int(next(self.query("SELECT count(*) FROM pictures WHERE state = ?", (state,)))[0])
+
+    # -- embedding sets ---------------------------------------------------------------
+
+    def set_id(self, provenance: Provenance) -> int:
+        """The id of the set with exactly this provenance, made when there is none."""
+        key = (
+            provenance.encoder,
+            provenance.checkpoint,
+            provenance.layer,
+            provenance.preprocessing,
+            provenance.dim,
+            provenance.dtype,
+        )
+        with self.transaction() as db:
+            db.execute(
+                "INSERT OR IGNORE INTO embedding_sets(encoder, checkpoint, layer, preprocessing, dim, dtype) "
+                "VALUES (?, ?, ?, ?, ?, ?)",
+                key,
+            )
+            row = db.execute(
+                "SELECT id FROM embedding_sets WHERE (encoder, checkpoint, layer, preprocessing, dim, dtype) "
+                "= (?, ?, ?, ?, ?, ?)",
+                key,
+            ).fetchone()
+        return int(row[0])
+
+    def sets(self) -> list[SetSummary]:
+        """The embedding sets, the one with most pictures first, the newest first among equals."""
+        rows = self.query(
+            "SELECT s.id, s.encoder, s.checkpoint, s.layer, s.preprocessing, s.dim, s.dtype, "
+            "(SELECT count(*) FROM embeddings e JOIN pictures p ON p.id = e.picture_id "
+            " WHERE e.set_id = s.id AND p.state = 'ok') AS n FROM embedding_sets s ORDER BY n DESC, s.id DESC"
+        )
+        return [SetSummary(row[0], Provenance(*row[1:7]), row[7]) for row in rows]
+
+    def embedded(self, set_id: int) -> set[str]:
+        """The paths that have a vector in the set."""
+        rows = self.query(
+            "SELECT p.path FROM embeddings e JOIN pictures p ON p.id = e.picture_id "
+            "WHERE e.set_id = ? AND p.state = 'ok'",
+            (set_id,),
+        )
+        return {path_from_column(row[0]) for row in rows}
+
+    def load(self, set_id: int, dim: int) -> tuple[list[Picture], Float16Rows]:
+        """The pictures of a set in path order and their vectors, (n, dim) float16.
+
+        Row i of the vectors belongs to picture i: both come from the same row of one query.
+        """
+        pictures: list[Picture] = []
+        count = next(self.query("SELECT count(*) FROM embeddings WHERE set_id = ?", (set_id,)))[0]
+        vectors = np.empty((count, dim), dtype=np.float16)
+        rows = self.query(
+            "SELECT p.path, p.size, p.mtime_ns, p.width, p.height, p.format, p.digest, p.contrast, e.vector "
+            "FROM embeddings e JOIN pictures p ON p.id = e.picture_id "
+            "WHERE e.set_id = ? AND p.state = 'ok' ORDER BY e.id",
+            (set_id,),
+        )
+        for path, size, mtime, width, height, kind, digest, contrast, vector in rows:
+            vectors[len(pictures)] = np.frombuffer(vector, dtype=np.float16)
+            pictures.append(
+                Picture(self.root, path_from_column(path), size, mtime, width, height, kind, digest, contrast)
+            )
+        order = sorted(range(len(pictures)), key=lambda row: pictures[row].path)
+        return [pictures[row] for row in order], vectors[order]
+
+    # -- health -----------------------------------------------------------------------
+
+    def integrity_problems(self) -> list[str]:
+        """What SQLite's integrity check finds; empty when the database is sound."""
+        return integrity_problems(self.connection)
+
+    def has_foreign_table(self) -> bool:
+        """Whether the file also holds the ``images`` table of the tool this one replaces."""
+        return any(self.query("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'images'"))
+
+
+def _save_picture(db: sqlite3.Connection, item: Indexed) -> int:
+    path = path_to_column(item.path)
+    before = db.execute("SELECT id, digest FROM pictures WHERE path = ?", (path,)).fetchone()
+    values = (
+        item.size,
+        item.mtime_ns,
+        item.width,
+        item.height,
+        item.format,
+        item.digest,
+        item.contrast,
+        "unreadable" if item.reason else "ok",
+        item.reason,
+        path,
+    )
+    if before is None:
+        cursor = db.execute(
+            "INSERT INTO pictures(size, mtime_ns, width, height, format, digest, contrast, state, reason, path) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            values,
+        )
+        return int(cursor.lastrowid or 0)
+    if before[1] != item.digest or item.reason:
+        db.execute("DELETE FROM embeddings WHERE picture_id = ?", (before[0],))
+    db.execute(
+        "UPDATE pictures SET size = ?, mtime_ns = ?, width = ?, height = ?, format = ?, digest = ?, contrast = ?, "
+        "state = ?, reason = ? WHERE path = ?",
+        values,
+    )
+    return int(before[0])

@@ -1,0 +1,121 @@
+"""Open a folder's database: where it lies, whether it is ours, and whether it is sound."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from dedup import settings
+from dedup.errors import DedupError
+from dedup.store.schema import APPLICATION_ID, MIGRATIONS, migrate
+
+DATABASE_NAME = "image_database.db"
+# A table of this name holds the vectors of the tool this one replaces: left as it is.
+FOREIGN_BUT_WELCOME = {"images", "sqlite_sequence"}
+
+
+def database_path(root: Path) -> Path:
+    """The folder's database: in the folder, or in the user's data directory where that is read-only."""
+    inside = root / DATABASE_NAME
+    if os.access(root, os.W_OK):
+        return inside
+    key = hashlib.sha256(os.fsencode(root)).hexdigest()[:16]
+    return settings.home() / "databases" / key / DATABASE_NAME
+
+
+def connect(root: Path, *, create: bool) -> sqlite3.Connection:
+    """An open, migrated connection; raises DedupError where the file is damaged, foreign or newer."""
+    path = database_path(root)
+    if not create and not path.exists():
+        raise DedupError(f"{root} has not been indexed yet.", f'Run: python detector.py index "{root}"')
+    connection = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(path, timeout=30.0, isolation_level=None, check_same_thread=False)
+        _refuse_what_is_not_ours(connection, path)
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA journal_mode = WAL")
+        # FULL: a journal row must be on the disk before the file it speaks of moves.
+        connection.execute("PRAGMA synchronous = FULL")
+        migrate(connection)
+    except sqlite3.DatabaseError as problem:
+        if connection is not None:
+            connection.close()
+        raise explained(problem, path) from problem
+    except (DedupError, OSError):
+        if connection is not None:
+            connection.close()
+        raise
+    return connection
+
+
+def explained(problem: sqlite3.Error, path: Path) -> DedupError:
+    """The DedupError that says what an SQLite error means to the user."""
+    text = str(problem).lower()
+    if "locked" in text or "busy" in text:
+        return DedupError(f"{path} is in use by another program.", "Wait for it to finish, then try again.")
+    if "full" in text:
+        return DedupError(f"The disk holding {path} is full.", "Free some space; the work so far is kept.")
+    if "readonly" in text or "unable to open" in text:
+        return DedupError(f"{path} cannot be written.", "Ask the folder's owner for permission.")
+    return DedupError(
+        f"The database {path} is damaged ({problem}).",
+        "Move it away and index again; no picture is affected, and the trash can still be undone.",
+    )
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection, path: Path) -> Iterator[sqlite3.Connection]:
+    """One write transaction: all of it is committed, or none; raises DedupError on any SQLite error."""
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield connection
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT")
+    except sqlite3.Error as problem:
+        raise explained(problem, path) from problem
+
+
+def integrity_problems(connection: sqlite3.Connection) -> list[str]:
+    """What SQLite's own integrity check finds; empty when the database is sound."""
+    try:
+        rows = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(20)")]
+        rows += [f"row {row[1]} of {row[0]} points nowhere" for row in connection.execute("PRAGMA foreign_key_check")]
+    except sqlite3.DatabaseError as problem:
+        return [str(problem)]
+    return [row for row in rows if row != "ok"]
+
+
+def path_to_column(path: str) -> str | bytes:
+    """A path as SQLite can keep it: text, or the raw bytes where the name is not valid Unicode."""
+    try:
+        path.encode("utf-8")
+    except UnicodeEncodeError:
+        return os.fsencode(path)
+    return path
+
+
+def path_from_column(value: str | bytes) -> str:
+    """The path ``path_to_column`` was given."""
+    return os.fsdecode(value)
+
+
+def _refuse_what_is_not_ours(connection: sqlite3.Connection, path: Path) -> None:
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    ours = connection.execute("PRAGMA application_id").fetchone()[0] == APPLICATION_ID
+    if ours and version > len(MIGRATIONS):
+        raise DedupError(f"{path} was written by a newer version of this tool.", "Update this tool, then try again.")
+    with closing(connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")) as rows:
+        tables = {row[0] for row in rows}
+    if not ours and tables - FOREIGN_BUT_WELCOME:
+        raise DedupError(
+            f"{path} belongs to another program (it holds the tables {', '.join(sorted(tables)[:5])}).",
+            "Rename it if that program can do without the name; nothing in it was changed.",
+        )

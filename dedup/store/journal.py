@@ -1,0 +1,120 @@
+"""The journal of removals: what was to move where, and how far it got.
+
+A row is committed as ``planned`` before its file moves and becomes ``moved`` after;
+after a crash the disk tells which of the two is true (see ``dedup.trash.recovery``).
+The rows of ``pictures`` follow in the same transaction, so they never run ahead of the files.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from dedup.store.catalogue import Catalogue
+from dedup.store.connection import path_from_column, path_to_column
+
+_COLUMNS = (
+    "id, run_id, path, trash_path, restored_path, size, mtime_ns, digest, keeper, similarity, tier, state, reason"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One file of one run; paths are relative to the folder. ``state`` as in the schema."""
+
+    id: int
+    run_id: str
+    path: str
+    trash_path: str
+    restored_path: str
+    size: int
+    mtime_ns: int
+    digest: bytes
+    keeper: str
+    similarity: float
+    tier: str
+    state: str = "planned"
+    reason: str = ""
+
+
+class Journal:
+    """The runs and entries kept in one folder's database."""
+
+    def __init__(self, store: Catalogue) -> None:
+        self._store = store
+
+    def begin(self, run_id: str, folders: Iterable[str], entries: Iterable[Entry]) -> list[Entry]:
+        """Commit a run with all its entries as ``planned``; the entries come back with their ids."""
+        written = []
+        with self._store.transaction() as db:
+            db.execute(
+                "INSERT OR IGNORE INTO runs(id, started_at, folders) VALUES (?, ?, ?)",
+                (run_id, datetime.now(UTC).isoformat(timespec="seconds"), json.dumps(list(folders))),
+            )
+            for entry in entries:
+                cursor = db.execute(
+                    "INSERT INTO journal(run_id, path, trash_path, size, mtime_ns, digest, keeper, similarity, tier, "
+                    "state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    (
+                        run_id,
+                        path_to_column(entry.path),
+                        path_to_column(entry.trash_path),
+                        entry.size,
+                        entry.mtime_ns,
+                        entry.digest,
+                        path_to_column(entry.keeper),
+                        entry.similarity,
+                        entry.tier,
+                        entry.state,
+                    ),
+                )
+                written.append(replace(entry, id=int(cursor.lastrowid or 0)))
+        return written
+
+    def mark(self, entries: Iterable[Entry], state: str, reason: str = "", restored_path: str = "") -> None:
+        """Commit the new state of entries, and let the rows of their pictures follow."""
+        with self._store.transaction() as db:
+            for entry in entries:
+                db.execute(
+                    "UPDATE journal SET state = ?, reason = ?, restored_path = ? WHERE id = ?",
+                    (state, reason, path_to_column(restored_path) if restored_path else None, entry.id),
+                )
+                _follow(db, entry, state, restored_path)
+
+    def entries(self, run_id: str | None = None, states: Iterable[str] = ()) -> list[Entry]:
+        """The entries of a run (or of all), of some states (or of any), oldest first."""
+        wanted = list(states)
+        marks = ", ".join("?" * len(wanted))
+        sql = f"SELECT {_COLUMNS} FROM journal WHERE (? IS NULL OR run_id = ?)"
+        sql += f" AND state IN ({marks})" if wanted else ""
+        return [_entry(row) for row in self._store.query(sql + " ORDER BY id", (run_id, run_id, *wanted))]
+
+    def runs(self) -> list[tuple[str, str, list[str]]]:
+        """(run id, when it started, the folders it removed from), newest first."""
+        rows = self._store.query("SELECT id, started_at, folders FROM runs ORDER BY id DESC")
+        return [(run, started, json.loads(folders)) for run, started, folders in rows]
+
+
+def _follow(db: sqlite3.Connection, entry: Entry, state: str, restored_path: str) -> None:
+    path = path_to_column(entry.path)
+    if state == "moved":
+        db.execute("UPDATE pictures SET state = 'trash' WHERE path = ? AND digest = ?", (path, entry.digest))
+    elif state == "restored":
+        back_at = path_to_column(restored_path) if restored_path else path
+        db.execute(
+            "UPDATE OR IGNORE pictures SET state = 'ok', path = ? WHERE path = ? AND digest = ? AND state = 'trash'",
+            (back_at, path, entry.digest),
+        )
+    elif state in ("purged", "lost"):
+        db.execute("DELETE FROM pictures WHERE path = ? AND digest = ? AND state = 'trash'", (path, entry.digest))
+
+
+def _entry(row: tuple[object, ...]) -> Entry:
+    values = list(row)
+    for column in (2, 3, 4, 8):
+        value = values[column]
+        values[column] = path_from_column(value) if isinstance(value, str | bytes) else ""
+    return Entry(*values)  # type: ignore[arg-type]

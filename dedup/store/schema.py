@@ -1,0 +1,96 @@
+"""The tables of a folder's database, as numbered migrations.
+
+Each migration runs in one transaction and none ever drops an embedding. A table
+``images`` left by another tool in the same file is never touched.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+APPLICATION_ID = 0x44454455  # "DEDU"
+
+_M001 = """
+CREATE TABLE pictures (
+    id INTEGER PRIMARY KEY,
+    path NOT NULL UNIQUE,            -- relative to the folder, '/' between parts; TEXT, or BLOB where not Unicode
+    size INTEGER NOT NULL,           -- bytes
+    mtime_ns INTEGER NOT NULL,
+    width INTEGER NOT NULL DEFAULT 0,
+    height INTEGER NOT NULL DEFAULT 0,
+    format TEXT NOT NULL DEFAULT '',
+    digest BLOB,                     -- SHA-256 of the file; NULL where it could not be read at all
+    contrast REAL NOT NULL DEFAULT 0,
+    state TEXT NOT NULL CHECK (state IN ('ok', 'unreadable', 'trash')),
+    reason TEXT NOT NULL DEFAULT ''
+);
+CREATE INDEX pictures_by_digest ON pictures(digest);
+CREATE TABLE embedding_sets (
+    id INTEGER PRIMARY KEY,
+    encoder TEXT NOT NULL,
+    checkpoint TEXT NOT NULL,
+    layer TEXT NOT NULL,
+    preprocessing INTEGER NOT NULL,
+    dim INTEGER NOT NULL,
+    dtype TEXT NOT NULL,
+    UNIQUE (encoder, checkpoint, layer, preprocessing, dim, dtype)
+);
+CREATE TABLE embeddings (
+    id INTEGER PRIMARY KEY,
+    picture_id INTEGER NOT NULL REFERENCES pictures(id) ON DELETE CASCADE,
+    set_id INTEGER NOT NULL REFERENCES embedding_sets(id),
+    vector BLOB NOT NULL,
+    UNIQUE (picture_id, set_id)
+);
+CREATE TABLE verdicts (
+    id INTEGER PRIMARY KEY,
+    decided_at TEXT NOT NULL,
+    verdict TEXT NOT NULL CHECK (verdict IN ('not duplicates'))
+);
+CREATE TABLE verdict_members (
+    verdict_id INTEGER NOT NULL REFERENCES verdicts(id) ON DELETE CASCADE,
+    digest BLOB NOT NULL,
+    copies INTEGER NOT NULL,         -- how many files with this digest the set held
+    PRIMARY KEY (verdict_id, digest)
+);
+CREATE TABLE runs (
+    id TEXT PRIMARY KEY,
+    started_at TEXT NOT NULL,
+    folders TEXT NOT NULL            -- JSON list of the folders the run removed from
+);
+CREATE TABLE journal (
+    id INTEGER PRIMARY KEY,
+    run_id TEXT NOT NULL REFERENCES runs(id),
+    path NOT NULL,                   -- where the file was, relative to the folder
+    trash_path NOT NULL,             -- where it goes, relative to the folder
+    restored_path,                   -- where undo put it, when not back at its path
+    size INTEGER NOT NULL,
+    mtime_ns INTEGER NOT NULL,
+    digest BLOB NOT NULL,
+    keeper TEXT NOT NULL,            -- absolute path of the kept picture, for the record
+    similarity REAL NOT NULL,
+    tier TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('planned', 'moved', 'failed', 'restoring', 'restored', 'purging', 'purged', 'lost')),
+    reason TEXT NOT NULL DEFAULT ''
+);
+CREATE INDEX journal_by_run ON journal(run_id);
+"""
+
+MIGRATIONS = (_M001,)
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring the database to the newest version, one transaction per migration."""
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    for number in range(version, len(MIGRATIONS)):
+        script = "\n".join(line.partition("--")[0] for line in MIGRATIONS[number].splitlines())
+        with connection:
+            connection.execute("BEGIN IMMEDIATE")
+            # Another process may have done this migration while this one waited.
+            if connection.execute("PRAGMA user_version").fetchone()[0] > number:
+                continue
+            for statement in script.split(";"):
+                if statement.strip():
+                    connection.execute(statement)
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {number + 1}")

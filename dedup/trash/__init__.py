@@ -1,0 +1,26 @@
+"""Plan, remove, undo, purge: the only room that moves or deletes a user's file.
+
+plan -> checks -> moves, with the journal telling what was to happen and the disk what did.
+"""
+
+from dedup.trash.plan import FileStamp, Plan, Removal, load_plan, make_plan, save_plan
+from dedup.trash.recovery import settle
+from dedup.trash.removal import Outcome, execute, inspect
+from dedup.trash.runs import Run, purge, runs_in_trash, undo
+
+__all__ = [
+    "FileStamp",
+    "Outcome",
+    "Plan",
+    "Removal",
+    "Run",
+    "execute",
+    "inspect",
+    "load_plan",
+    "make_plan",
+    "purge",
+    "runs_in_trash",
+    "save_plan",
+    "settle",
+    "undo",
+]

@@ -1,0 +1,45 @@
+"""After a crash: what a journal row claims is settled by looking at the disk."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from dedup.store import Catalogue, Entry, Journal
+from dedup.trash import moves
+
+UNSETTLED = ("planned", "restoring", "purging")
+
+
+def settle(store: Catalogue) -> int:
+    """Bring unfinished rows of the journal in line with the disk; how many there were.
+
+    A file is in its place, in the trash, or (when the crash fell between the two halves
+    of a move) both, as two names of one file: then the second name goes and the move counts
+    as not made.
+    """
+    journal = Journal(store)
+    unsettled = journal.entries(states=UNSETTLED)
+    for entry in unsettled:
+        _settle(store.root, journal, entry)
+    return len(unsettled)
+
+
+def _settle(root: Path, journal: Journal, entry: Entry) -> None:
+    place, trash = root / (entry.restored_path or entry.path), root / entry.trash_path
+    in_place, in_trash = os.path.lexists(place), os.path.lexists(trash)
+    if in_place and in_trash and os.path.samefile(place, trash):
+        # Half a removal: the file stays in place. Half an undo: it is back in its place.
+        moves.drop_second_name(trash, place)
+        in_trash = False
+    if in_trash:
+        journal.mark([entry], "moved", "")
+    elif entry.state == "purging":
+        journal.mark([entry], "purged")
+    elif in_place:
+        state = "failed" if entry.state == "planned" else "restored"
+        journal.mark([entry], state, "interrupted before it moved" if state == "failed" else "", entry.restored_path)
+    elif entry.state == "planned":
+        journal.mark([entry], "failed", "its file was gone before it moved")
+    else:
+        journal.mark([entry], "lost", "neither in its place nor in the trash")

@@ -1,0 +1,159 @@
+"""Carry out a plan: check, move to the trash, note it in the journal, file by file."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from dedup.errors import DedupError
+from dedup.progress import Cancelled, Progress, Report, Skipped
+from dedup.scan import TRASH_NAME
+from dedup.store import Catalogue, Entry, Journal, folder_lock
+from dedup.trash import moves
+from dedup.trash.checks import Inspector
+from dedup.trash.plan import Plan, Removal
+from dedup.trash.recovery import settle
+
+# The files moved between two commits; after a crash the disk says which of them moved.
+ENTRIES_PER_COMMIT = 32
+OpenStore = Callable[[Path], Catalogue]
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a run did: per folder (files, bytes), and every file that stayed, with the reason.
+
+    ``folders`` are all the folders the run took files from, undone or not.
+    """
+
+    run_id: str
+    folders: tuple[str, ...] = ()
+    moved: dict[str, tuple[int, int]] = field(default_factory=dict)
+    refused: list[Skipped] = field(default_factory=list)
+    interrupted: bool = False
+
+    def count(self, folder: str, size: int) -> None:
+        """Note one more file of a folder as moved."""
+        files, total = self.moved.get(folder, (0, 0))
+        self.moved[folder] = (files + 1, total + size)
+
+    @property
+    def files(self) -> int:
+        """How many files moved."""
+        return sum(count for count, _ in self.moved.values())
+
+    @property
+    def bytes(self) -> int:
+        """How many bytes moved."""
+        return sum(size for _, size in self.moved.values())
+
+
+def new_run_id() -> str:
+    """A name for a run that sorts by time and is never used twice."""
+    return (
+        datetime.now().strftime("%Y%m%d-%H%M%S-") + f"{time.time_ns() // 1000 % 1_000_000:06d}-{secrets.token_hex(2)}"
+    )
+
+
+def inspect(plan: Plan, report: Report) -> Outcome:
+    """What ``execute`` would do now, with nothing moved and nothing written."""
+    outcome = Outcome("")
+    inspector = Inspector.of(plan)
+    for number, removal in enumerate(plan.removals):
+        report(Progress("files checked", number, len(plan.removals)))
+        if reason := inspector.why_not(removal):
+            outcome.refused.append(Skipped(removal.file.path, reason))
+        else:
+            outcome.count(removal.folder, removal.file.size)
+    report(Progress("files checked", len(plan.removals), len(plan.removals)))
+    return outcome
+
+
+def execute(plan: Plan, open_store: OpenStore, report: Report) -> Outcome:
+    """Move the plan's files into the trashes of their folders; what must stay is listed.
+
+    Each file and its keeper are checked at the moment of removal. The report may raise
+    Cancelled between two files: what moved stays in the trash and can be undone.
+    """
+    outcome = Outcome(new_run_id(), tuple(plan.by_folder()))
+    inspector = Inspector.of(plan)
+    for folder, removals in plan.by_folder().items():
+        waiting = list(removals)
+        try:
+            with open_store(Path(folder)) as store, folder_lock(store.root):
+                settle(store)
+                _execute_folder(store, len(plan.removals), waiting, inspector, outcome, report)
+        except Cancelled:
+            outcome.interrupted = True
+            break
+        except (DedupError, OSError) as problem:
+            outcome.refused += [Skipped(removal.file.path, str(problem)) for removal in waiting]
+    return outcome
+
+
+def _execute_folder(
+    store: Catalogue, total: int, waiting: list[Removal], inspector: Inspector, outcome: Outcome, report: Report
+) -> None:
+    """Remove one folder's files; ``waiting`` is emptied as each is settled."""
+    journal = Journal(store)
+    entries = journal.begin(
+        outcome.run_id, outcome.folders, [_entry(store.root, outcome.run_id, row) for row in waiting]
+    )
+    moved: list[Entry] = []
+    try:
+        for entry in entries:
+            report(_progress(total, outcome))
+            removal = waiting[0]
+            reason = inspector.why_not(removal) or _move(store.root, entry)
+            waiting.pop(0)
+            if reason:
+                outcome.refused.append(Skipped(removal.file.path, reason))
+                journal.mark([entry], "failed", reason)
+            else:
+                moved.append(entry)
+                outcome.count(removal.folder, removal.file.size)
+            if len(moved) >= ENTRIES_PER_COMMIT:
+                journal.mark(moved, "moved")
+                moved = []
+        report(_progress(total, outcome))
+    finally:
+        journal.mark(moved, "moved")
+        journal.mark(entries[len(entries) - len(waiting) :], "failed", "stopped before it moved")
+        moves.prune(store.root / TRASH_NAME / outcome.run_id)
+
+
+def _progress(total: int, outcome: Outcome) -> Progress:
+    done = outcome.files + len(outcome.refused)
+    return Progress("files removed", done, total, len(outcome.refused))
+
+
+def _move(root: Path, entry: Entry) -> str | None:
+    try:
+        moves.move(root / entry.path, root / entry.trash_path)
+    except OSError as problem:
+        return f"cannot be moved: {problem.strerror or problem}"
+    return None
+
+
+def _entry(root: Path, run_id: str, removal: Removal) -> Entry:
+    relative = Path(os.path.relpath(removal.file.path, removal.folder)).as_posix()
+    # The trash keeps the tree, so that its files find their way back even without a journal.
+    trash_path = f"{TRASH_NAME}/{run_id}/{relative}"
+    return Entry(
+        0,
+        run_id,
+        relative,
+        trash_path,
+        "",
+        removal.file.size,
+        removal.file.mtime_ns,
+        bytes.fromhex(removal.file.digest),
+        removal.keeper.path,
+        removal.similarity,
+        removal.tier,
+    )
