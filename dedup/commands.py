@@ -120,9 +120,7 @@ def status(arguments: argparse.Namespace, chosen: Settings) -> int:
         for name in ("pictures", "new", "changed", "gone", "in_trash"):
             say(f"  {name.replace('_', ' '):<12} {row[name]:,}")
         for one in row["sets"]:
-            say(
-                f"  embeddings   {one['encoder']} ({one['layer']}): {one['pictures']:,} pictures, {one['dim']} numbers each"
-            )
+            say(f"  embeddings   {one['encoder']} ({one['layer']}, {one['dim']} numbers): {one['pictures']:,} pictures")
         for run in row["runs"]:
             say(f"  trash        run {run['id']}: {files(run['files'])}, {size(run['bytes'])}")
         if row["foreign_table"]:

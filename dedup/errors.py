@@ -24,7 +24,3 @@ class UnreadablePicture(DedupError):
 
 class WeightsUnavailable(DedupError):
     """An encoder whose weights are not on this machine and cannot be fetched."""
-
-
-class PartlyDone(DedupError):
-    """The work finished but part of it could not be done; the parts are listed elsewhere."""

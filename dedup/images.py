@@ -19,7 +19,7 @@ from PIL import Image, ImageCms, ImageFile, ImageStat, UnidentifiedImageError
 
 from dedup.errors import UnreadablePicture
 
-FORMATS = ["JPEG", "MPO", "PNG", "GIF", "WEBP", "BMP", "DIB", "TIFF", "HEIF", "AVIF", "JPEG2000", "ICO", "TGA", "PCX", "PPM", "DDS", "SGI", "QOI"]
+FORMATS = "JPEG MPO PNG GIF WEBP BMP DIB TIFF HEIF AVIF JPEG2000 ICO TGA PCX PPM DDS SGI QOI".split()
 MID_GREY = (128, 128, 128)
 MAX_FILE_BYTES = 2 << 30
 FRAMES_TO_TRY = 12
@@ -149,7 +149,8 @@ def _refuse_too_large(image: Image.Image, kind: str, size: int | None, max_megap
     allowance = JPEG_ALLOWANCE if kind in ("JPEG", "MPO") and size is not None else 1
     if megapixels > max_megapixels * allowance:
         raise UnreadablePicture(
-            f"{megapixels:,.0f} megapixels is more than the limit of {max_megapixels * allowance} (setting max_megapixels)"
+            f"{megapixels:,.0f} megapixels is more than the limit of {max_megapixels * allowance} "
+            "(setting max_megapixels)"
         )
 
 

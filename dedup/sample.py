@@ -23,7 +23,7 @@ def sample_folder(parent: Path) -> Path:
         _save_once(folder / f"{name}.jpg", partial(_paint, scene, number), quality=92)
     _copy_once(folder / "harbour.jpg", folder / "from phone" / "harbour.jpg")
     _copy_once(folder / "city.jpg", folder / "city (1).jpg")
-    _save_once(folder / "from phone" / "mountains-small.jpg", lambda: _half(folder / "mountains.jpg"), quality=85)
+    _save_once(folder / "from phone" / "mountains-small.jpg", lambda: _half(folder / "mountains.jpg"), quality=95)
     _save_once(folder / "garden-resaved.jpg", lambda: Image.open(folder / "garden.jpg"), quality=60)
     return folder
 

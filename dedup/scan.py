@@ -15,7 +15,8 @@ from dedup.errors import DedupError
 from dedup.progress import Skipped
 
 PICTURE_SUFFIXES = frozenset(
-    [".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".gif", ".bmp", ".dib", ".webp", ".tif", ".tiff", ".heic", ".heif", ".hif", ".avif", ".jp2", ".j2k", ".jpx", ".jpf", ".ico", ".tga", ".pcx", ".ppm", ".pgm", ".pbm", ".pnm", ".dds", ".sgi", ".qoi"]
+    ".jpg .jpeg .jpe .jfif .png .apng .gif .bmp .dib .webp .tif .tiff .heic .heif .hif .avif "
+    ".jp2 .j2k .jpx .jpf .ico .tga .pcx .ppm .pgm .pbm .pnm .dds .sgi .qoi".split()
 )
 
 TRASH_NAME = ".dedup-trash"

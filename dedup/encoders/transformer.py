@@ -163,5 +163,5 @@ def _unavailable(checkpoint: Checkpoint, options: LoadOptions) -> WeightsUnavail
         )
     return WeightsUnavailable(
         f"The weights of {checkpoint.name} ({checkpoint.hub_id}) are not on this machine and could not be downloaded.",
-        "Connect to the network once, give a local copy with --weights, or use efficientnet-lite0, which needs no download.",
+        "Connect to the network once, give a local copy with --weights, or use efficientnet-lite0 (no download).",
     )

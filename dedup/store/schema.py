@@ -70,7 +70,8 @@ CREATE TABLE journal (
     keeper TEXT NOT NULL,            -- absolute path of the kept picture, for the record
     similarity REAL NOT NULL,
     tier TEXT NOT NULL,
-    state TEXT NOT NULL CHECK (state IN ('planned', 'moved', 'failed', 'restoring', 'restored', 'purging', 'purged', 'lost')),
+    state TEXT NOT NULL CHECK (state IN
+        ('planned', 'moved', 'failed', 'restoring', 'restored', 'purging', 'purged', 'lost')),
     reason TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX journal_by_run ON journal(run_id);
