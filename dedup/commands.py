@@ -17,7 +17,7 @@ from dedup.scan import real_folder
 from dedup.settings import Settings
 from dedup.store import Picture
 from dedup.trash import Plan, load_plan, save_plan
-from dedup.wording import files, printable, size
+from dedup.wording import files, printable, size, when
 from dedup.workflow import FindOptions, Found
 
 NAMES_OF_COMMANDS = "index, find, review, remove, undo, purge, clean, names, status, encoders"
@@ -122,7 +122,8 @@ def status(arguments: argparse.Namespace, chosen: Settings) -> int:
         for one in row["sets"]:
             say(f"  embeddings   {one['encoder']} ({one['layer']}, {one['dim']} numbers): {one['pictures']:,} pictures")
         for run in row["runs"]:
-            say(f"  trash        run {run['id']}: {files(run['files'])}, {size(run['bytes'])}")
+            held = f"{files(run['files'])}, {size(run['bytes'])}"
+            say(f"  trash        run {run['id']}, removed {when(run['started_at'])}: {held}")
         if row["foreign_table"]:
             say("  also holds the table of another tool (images), left as it is")
         say(f"  unreadable   {len(row['unreadable']):,}")

@@ -96,19 +96,24 @@ def warn_skipped(found: Found) -> None:
     if new:
         note(f"{files(new)} new or changed since indexing took no part; index again to include them.")
     if len(found.skipped) > new:
-        note(f"{files(len(found.skipped) - new)} could not be read (status lists them).")
+        note(f"{files(len(found.skipped) - new)} could not be read (clean/verify and status list them).")
 
 
 def review_and_remove(found: Found) -> int:
     """Review the sets, then confirm and remove; raises console.Back when the review is given up."""
     from dedup.review.choose import review
+    from dedup.review.session import ReviewSession
 
     warn_skipped(found)
     say(summary(found))
     if not found.groups:
         return DONE
-    session = review(found)
-    workflow.remember_not_duplicates(session.not_duplicates())
+    session = ReviewSession(found)
+    try:
+        review(session)
+    finally:
+        # Given up or not, a set called "not duplicates" is not asked about again.
+        workflow.remember_not_duplicates(session.not_duplicates())
     return confirm_and_remove(session.plan())
 
 

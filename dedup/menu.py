@@ -17,8 +17,8 @@ from dedup.errors import DedupError, WeightsUnavailable
 from dedup.folders import understand_folder
 from dedup.keep import STRATEGIES, rule_for
 from dedup.settings import BOUNDS, DEFAULT_ENCODER, Settings
-from dedup.wording import files, printable, size
-from dedup.workflow import FindOptions, is_indexed, runs
+from dedup.wording import files, printable, size, when
+from dedup.workflow import FindOptions, is_indexed, runs, waiting_to_be_indexed
 
 BANDS = """\
 How similar must two pictures be to count as duplicates? From 0 to 1:
@@ -155,6 +155,8 @@ def serve(title: str, actions: Sequence[tuple[str, Callable[[], object]]]) -> No
             note("Back to the menu; nothing was changed.")
         except DedupError as problem:
             explain(problem)
+        except KeyboardInterrupt:
+            note("\nStopped at once. What was done is kept.")
 
 
 def leave() -> None:
@@ -201,12 +203,16 @@ def hash_folder(folder: Path, chosen: Settings, kinds: Sequence[str], again: boo
 
 
 def offer_hashing(folder: Path) -> None:
-    """Make sure the folder has been indexed, offering to do it now; raises Back when that is declined."""
-    if is_indexed(folder):
-        return
-    if not confirm(f"{printable(folder)} has no hashes yet. Generate them now?", default=True):
-        raise Back
-    hash_folder(folder, replace(settings.load(), encoder=DEFAULT_ENCODER, kind="", weights=""), ("final",), False)
+    """Offer to index a folder that is not, or not wholly; raises Back when nothing would be there to compare."""
+    current = settings.load()
+    if not is_indexed(folder):
+        if not confirm(f"{printable(folder)} has no hashes yet. Generate them now?", default=True):
+            raise Back
+        hash_folder(folder, current, (current.kind,), False)
+    elif (waiting := waiting_to_be_indexed(folder)) and confirm(
+        f"{files(waiting)} in {printable(folder)} are new or changed. Update the hashes first?", default=True
+    ):
+        hash_folder(folder, current, (current.kind,), False)
 
 
 def ask_threshold(current: Settings) -> float:
@@ -248,7 +254,7 @@ def undo_or_purge(folders: Sequence[Path]) -> None:
         say("The trash is empty: nothing to undo.")
         return
     choices: list[tuple[str, str]] = [
-        (f"Bring back {files(run.files)} ({size(run.bytes)}) removed {run.started_at}", run.id)
+        (f"Bring back {files(run.files)} ({size(run.bytes)}) removed {when(run.started_at)}", run.id)
         for run in sorted(known.values(), key=lambda run: run.id, reverse=True)[:30]
     ]
     chosen = choose("The trash", [*choices, ("Empty the trash (delete for good)", "")])

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import unicodedata
+from datetime import datetime
 
-from dedup.keep import Group, Match
+from dedup.keep import IDENTICAL, SAME_PIXELS, Group, Match
 from dedup.progress import Skipped
 from dedup.store import Picture
 
@@ -43,6 +44,14 @@ def files(count: int) -> str:
     return f"{count:,} file" + ("" if count == 1 else "s")
 
 
+def when(moment: str) -> str:
+    """A moment in ISO format as local date and time; text that is none as it stands."""
+    try:
+        return datetime.fromisoformat(moment).astimezone().strftime("%Y-%m-%d %H:%M")
+    except ValueError:
+        return moment
+
+
 def dimensions(picture: Picture) -> str:
     """``640 x 480``."""
     return f"{picture.width} x {picture.height}"
@@ -52,7 +61,7 @@ def how_similar(match: Match | None) -> str:
     """``identical file``, ``similar 0.987``, or that there is no direct match."""
     if match is None:
         return "no direct match with the keeper"
-    return f"{match.tier} {match.similarity:.3f}" if match.similarity < 1.0 else match.tier
+    return match.tier if match.tier in (IDENTICAL, SAME_PIXELS) else f"{match.tier} {match.similarity:.3f}"
 
 
 def group_lines(number: int, count: int, group: Group) -> list[str]:

@@ -331,6 +331,7 @@ def _load_current(stores: Sequence[Catalogue], provenance: Provenance, report: R
         pictures += [rows[line] for line in lines]
         vectors.append(matrix[lines])
         folders += [number] * len(lines)
+    report(Progress("folders read", len(stores), len(stores)))
     return _Loaded(pictures, np.concatenate(vectors), folders, skipped)
 
 
@@ -427,6 +428,14 @@ def is_indexed(folder: str | Path) -> bool:
         return False
     with Catalogue(root) as store:
         return any(row.pictures for row in store.sets()) or bool(store.count("ok") == 0 and store.known())
+
+
+def waiting_to_be_indexed(folder: str | Path) -> int:
+    """How many picture files of an indexed folder are new or changed since."""
+    root = real_folder(folder)
+    with Catalogue(root) as store:
+        changes = scan.compare(scan.list_pictures(root), store.known())
+        return len(changes.new) + len(changes.changed)
 
 
 def status(folder: str | Path) -> dict[str, Any]:

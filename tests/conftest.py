@@ -8,7 +8,6 @@ import random
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from dedup.workflow import FindOptions, Found
 
 PROJECT = Path(__file__).resolve().parents[1]
 FAST = Settings(num_workers=0)
+FAKE = Provenance("fake", "none", "final", 1, 48)
 
 
 @pytest.fixture(autouse=True)
@@ -89,7 +89,7 @@ class FakePrepare:
 class FakeEncoder:
     """A layout of mean colours as a unit vector: milliseconds, no weights."""
 
-    provenance: Provenance = Provenance("fake", "none", "final", 1, 48)
+    provenance: Provenance = FAKE
     prepare: FakePrepare = field(default_factory=FakePrepare)
     encoded: int = 0
 
@@ -191,8 +191,8 @@ def real_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def indexed(real_folder: Path, tmp_path: Path) -> Iterator[Path]:
+def indexed(real_folder: Path, tmp_path: Path) -> Path:
     """A copy of the folder indexed with the real encoder, times kept, so that it counts as indexed."""
     target = tmp_path / "my pictures"
     shutil.copytree(real_folder, target)
-    yield target
+    return target

@@ -12,12 +12,11 @@ from dedup.review.session import ReviewSession
 from dedup.workflow import Found
 
 
-def review(found: Found) -> ReviewSession:
-    """The session after a person has looked at the sets; raises console.Back when they give up.
+def review(session: ReviewSession) -> None:
+    """Let a person look at the sets and decide; raises console.Back when they give up.
 
     In a window where one can be opened, else in the terminal beside a contact sheet.
     """
-    session = ReviewSession(found)
     backend = window_backend()
     if backend is not None:
         console.note("A window opens: look through the sets, then close it to come back here.")
@@ -28,10 +27,9 @@ def review(found: Found) -> ReviewSession:
         from dedup.review.terminal import review_in_terminal
 
         console.note(why_no_window())
-        for path in contact_sheets(found):
+        for path in contact_sheets(session.found):
             console.say(f"Contact sheet: {path}")
         review_in_terminal(session)
-    return session
 
 
 def contact_sheets(found: Found, folder: Path | None = None) -> list[Path]:

@@ -23,13 +23,14 @@ class Box:
         return self.left <= x <= self.left + self.width and self.top <= y <= self.top + self.height
 
 
-def grid(count: int, width: float, height: float) -> list[Box]:
-    """``count`` equal boxes, captions left out, as large as the area allows."""
+def grid(count: int, width: float, height: float, aspect: float = 1.0) -> list[Box]:
+    """``count`` equal boxes, captions left out, that show pictures of this aspect (width / height) largest."""
     best: tuple[float, int] = (0.0, 1)
     for columns in range(1, count + 1):
         rows = -(-count // columns)
-        side = min((width - GAP * (columns + 1)) / columns, (height - GAP) / rows - CAPTION_HEIGHT - GAP)
-        best = max(best, (side, columns), key=lambda pair: pair[0])
+        box_width = (width - GAP * (columns + 1)) / columns
+        box_height = (height - GAP) / rows - CAPTION_HEIGHT - GAP
+        best = max(best, (min(box_width, box_height * aspect), columns), key=lambda pair: pair[0])
     columns = best[1]
     rows = -(-count // columns)
     box_width = (width - GAP * (columns + 1)) / columns

@@ -46,7 +46,7 @@ class ReviewSession:
     """
 
     def __init__(self, found: Found) -> None:
-        self._found = found
+        self.found = found
         self.sets: Sequence[SetUnderReview] = [SetUnderReview.of(group) for group in found.groups]
         self.position = 0
 
@@ -73,7 +73,7 @@ class ReviewSession:
         if number in one.marked:
             one.marked.discard(number)
             return self._line(one, number, "stays")
-        if self._found.rule.keeps(one.pictures[number]):
+        if self.found.rule.keeps(one.pictures[number]):
             return "Everything in this picture's folder is kept, as chosen."
         if len(one.kept) == 1:
             return "One picture of a set always stays; make another one the keeper first."
@@ -92,7 +92,7 @@ class ReviewSession:
         old = one.keeper
         one.keeper = number
         one.marked.discard(number)
-        if not self._found.rule.keeps(one.pictures[old]) and self._match(one, number, old) is not None:
+        if not self.found.rule.keeps(one.pictures[old]) and self._match(one, number, old) is not None:
             one.marked.add(old)
         return self._line(one, number, "is the keeper now") + self._repair(one)
 
@@ -116,7 +116,7 @@ class ReviewSession:
 
     def plan(self) -> Plan:
         """The decisions as a plan; each removal names a picture that stays and that it matches."""
-        found = self._found
+        found = self.found
         return make_plan(found.encoder, found.threshold, found.folders, self._removals())
 
     def _removals(self) -> Iterator[tuple[Picture, Picture, float, str]]:
@@ -136,7 +136,7 @@ class ReviewSession:
         return None
 
     def _match(self, one: SetUnderReview, first: int, second: int) -> Match | None:
-        return self._found.relation(one.pictures[first], one.pictures[second])
+        return self.found.relation(one.pictures[first], one.pictures[second])
 
     def _repair(self, one: SetUnderReview) -> str:
         """Keep what has no match left among the pictures that stay."""

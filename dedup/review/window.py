@@ -6,6 +6,7 @@ window ends the review; nothing is removed here.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,19 @@ if TYPE_CHECKING:
 
 GREEN, RED, INK, PALE, BACKGROUND = "#2e9e4f", "#cf3a33", "#222222", "#777777", "#f4f4f2"
 THUMBNAIL_SIDE, ZOOM_SIDE = 640, 2400
+FALLBACK_FONTS = (
+    "Noto Sans CJK JP",
+    "Noto Sans CJK SC",
+    "Hiragino Sans",
+    "PingFang SC",
+    "Microsoft YaHei",
+    "Malgun Gothic",
+    "Noto Sans Arabic",
+    "Noto Sans Hebrew",
+    "Noto Sans Devanagari",
+    "Noto Emoji",
+    "Segoe UI Emoji",
+)
 HELP = (
     "click or 1-9: keep / remove    K or right click: make it the keeper    N: not duplicates    "
     "Z: zoom    arrows: previous / next set    Q: close and go on to the confirmation"
@@ -36,9 +50,7 @@ def review_in_window(session: ReviewSession, backend: str) -> None:
     matplotlib.use(backend)
     from matplotlib import pyplot
 
-    for name in [name for name in matplotlib.rcParams if name.startswith("keymap.")]:
-        matplotlib.rcParams[name] = []
-    matplotlib.rcParams["toolbar"] = "None"
+    _prepare_matplotlib()
     figure = pyplot.figure(figsize=(13, 8.2), facecolor=BACKGROUND)
     if figure.canvas.manager is not None:
         figure.canvas.manager.set_window_title("Review duplicates")
@@ -49,6 +61,20 @@ def review_in_window(session: ReviewSession, backend: str) -> None:
     finally:
         window.close()
         pyplot.close(figure)
+
+
+def _prepare_matplotlib() -> None:
+    """No toolbar, no keys of matplotlib's own, and fonts for names in other scripts where there are any."""
+    import matplotlib
+    from matplotlib.font_manager import fontManager
+
+    for name in [name for name in matplotlib.rcParams if name.startswith("keymap.")]:
+        matplotlib.rcParams[name] = []
+    matplotlib.rcParams["toolbar"] = "None"
+    installed = set(fontManager.get_font_names())
+    matplotlib.rcParams["font.family"] = ["DejaVu Sans", *(font for font in FALLBACK_FONTS if font in installed)]
+    # A name in a script without a font shows boxes; the terminal need not hear of it.
+    warnings.filterwarnings("ignore", message="Glyph .* missing from")
 
 
 class ReviewWindow:
@@ -232,7 +258,9 @@ class ReviewWindow:
         one = self.session.current
         first = self.page * PICTURES_PER_PAGE
         shown = range(first, min(first + PICTURES_PER_PAGE, len(one.pictures)))
-        boxes = grid(len(shown), self._axes.bbox.width, self._axes.bbox.height)
+        keeper = one.pictures[one.keeper]
+        aspect = min(max(keeper.width / max(keeper.height, 1), 0.4), 2.5)
+        boxes = grid(len(shown), self._axes.bbox.width, self._axes.bbox.height, aspect)
         self.boxes = dict(zip(shown, boxes, strict=True))
         for number, box in self.boxes.items():
             self._draw_picture(number, one.pictures[number], box)
