@@ -100,7 +100,7 @@ def recognise_moved(store: Catalogue, changes: Changes) -> Changes:
             unmoved.append(found)
     touched, changed = _same_bytes(store, changes.changed)
     if moves:
-        store.rename(moves)
+        store.follow_moves(moves)
     if touched:
         store.touch([(found.path, found.mtime_ns) for found in touched])
     old_paths = {old for old, _, _ in moves}

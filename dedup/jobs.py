@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from dedup import console, workflow
+from dedup import comparison, console, workflow
 from dedup.console import TerminalReport, note, say, working
 from dedup.errors import DedupError
 from dedup.keep import bytes_freed
@@ -92,7 +92,7 @@ def warn_skipped(found: Found) -> None:
     """Say how many files took no part, and why the most did not."""
     if not found.skipped:
         return
-    new = sum(row.reason == workflow.NOT_INDEXED for row in found.skipped)
+    new = sum(row.reason == comparison.NOT_INDEXED for row in found.skipped)
     if new:
         note(f"{files(new)} new or changed since indexing took no part; index again to include them.")
     if len(found.skipped) > new:

@@ -13,30 +13,23 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from dedup import filenames, hasher, scan, trash
+from dedup import comparison, filenames, hasher, scan, trash
 from dedup.encoders import Encoder, EncoderSpec, LoadOptions, spec
 from dedup.errors import DedupError
 from dedup.keep import Group, KeepRule, Match, make_groups
 from dedup.neighbours import Neighbours
-from dedup.progress import Notice, Progress, Report, Skipped
-from dedup.scan import Listing, real_folder
+from dedup.progress import Notice, Report, Skipped
+from dedup.scan import real_folder
 from dedup.settings import Settings
 from dedup.store import (
     Catalogue,
     NotDuplicates,
     Picture,
-    Provenance,
     database_path,
     folder_lock,
     record_not_duplicates,
 )
 from dedup.trash import Outcome, Plan, Run
-
-# Below this many multiplications the start of the GPU costs more than it saves.
-WORTH_A_GPU = 1e13
-NOT_INDEXED = "new or changed since it was indexed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,20 +151,19 @@ def find(folders: Sequence[str | Path], options: FindOptions, report: Report) ->
     within = options.within or len(folders) == 1
     with ExitStack() as stack:
         stores = [stack.enter_context(Catalogue(root)) for root in roots]
-        provenance = _common_set(stores, options)
-        loaded = _load_current(stores, provenance, report)
+        provenance = comparison.common_set(stores, options.encoder, options.kind)
+        threshold = comparison.threshold_for(options.threshold, provenance)
+        gathered = comparison.gather(stores, provenance, report)
         dismissed = NotDuplicates(stores)
-    threshold = _threshold(options, provenance)
-    pictures, folder_numbers = loaded.pictures, loaded.folders
-    device = _matching_device(len(pictures), provenance.dim)
+    pictures = gathered.pictures
     neighbours = Neighbours(
         pictures,
-        loaded.vectors,
-        folder_numbers,
+        gathered.vectors,
+        gathered.folders,
         threshold,
         within=within,
         dismissed=dismissed,
-        device=device,
+        device=comparison.matching_device(len(pictures), provenance.dim),
         report=report,
     )
     groups = make_groups(pictures, neighbours.candidates(), neighbours.matches_of, options.rule)
@@ -180,7 +172,7 @@ def find(folders: Sequence[str | Path], options: FindOptions, report: Report) ->
         threshold,
         roots,
         len(pictures),
-        loaded.skipped,
+        gathered.skipped,
         groups,
         options.rule,
         _relation_among(groups, pictures, neighbours),
@@ -287,54 +279,6 @@ def forget_ghosts(folder: str | Path) -> int:
         return len(gone)
 
 
-def sets_of(folder: str | Path) -> list[tuple[Provenance, int]]:
-    """The embedding sets of a folder's database and how many pictures each covers."""
-    with Catalogue(real_folder(folder)) as store:
-        return [(row.provenance, row.pictures) for row in store.sets()]
-
-
-@dataclass(slots=True)
-class _Loaded:
-    pictures: list[Picture]
-    vectors: np.ndarray
-    folders: list[int]
-    skipped: list[Skipped]
-
-
-def _load_current(stores: Sequence[Catalogue], provenance: Provenance, report: Report) -> _Loaded:
-    """Pictures that are on the disk as indexed, each file once, with its most specific folder."""
-    pictures: list[Picture] = []
-    vectors = []
-    folders: list[int] = []
-    skipped: list[Skipped] = []
-    seen: set[tuple[int, int]] = set()
-    # The deepest folder first: a file in nested folders belongs to the inner one.
-    for number in sorted(range(len(stores)), key=lambda n: -len(stores[n].root.parts)):
-        store = stores[number]
-        report(Progress("folders read", number, len(stores)))
-        listing = scan.list_pictures(store.root)
-        wanted = [row for row in store.sets() if row.provenance == provenance]
-        rows, matrix = store.load(wanted[0].id, provenance.dim) if wanted else ([], np.empty((0, provenance.dim)))
-        known = {row.path: line for line, row in enumerate(rows)}
-        unreadable = store.unreadable()
-        lines = []
-        for facts in listing.files:
-            if facts.identity in seen:
-                continue
-            seen.add(facts.identity)
-            line = known.get(facts.path)
-            if line is not None and (rows[line].size, rows[line].mtime_ns) == (facts.size, facts.mtime_ns):
-                lines.append(line)
-            else:
-                skipped.append(Skipped(str(store.root / facts.path), unreadable.get(facts.path, NOT_INDEXED)))
-        skipped += listing.refused
-        pictures += [rows[line] for line in lines]
-        vectors.append(matrix[lines])
-        folders += [number] * len(lines)
-    report(Progress("folders read", len(stores), len(stores)))
-    return _Loaded(pictures, np.concatenate(vectors), folders, skipped)
-
-
 def _without_vector(
     store: Catalogue, changes: scan.Changes, encoder: str, layer: str, settings: Settings
 ) -> list[scan.FileFacts]:
@@ -344,44 +288,6 @@ def _without_vector(
     unreadable = store.unreadable()
     missing = [found for found in changes.unchanged if found.path not in covered and found.path not in unreadable]
     return sorted([*changes.new, *changes.changed, *missing])
-
-
-def _common_set(stores: Sequence[Catalogue], options: FindOptions) -> Provenance:
-    """The one embedding set, with the same provenance in every folder, that a find compares."""
-    offered = []
-    for store in stores:
-        rows = [
-            row.provenance
-            for row in store.sets()
-            if row.pictures
-            and options.encoder in ("", row.provenance.encoder)
-            and options.kind in ("", row.provenance.layer)
-        ]
-        if not rows and not options.encoder and not store.count("ok"):
-            continue  # an empty folder agrees with every set
-        if not rows:
-            what, how = (f" with {options.encoder}", f" --encoder {options.encoder}") if options.encoder else ("", "")
-            raise DedupError(
-                f"{store.root} has not been indexed{what}.", f'Run: python detector.py index "{store.root}"{how}'
-            )
-        offered.append(rows)
-    if not offered:
-        return Provenance(options.encoder or "none", "", "", 0, 1)
-    for provenance in offered[0]:
-        if all(provenance in rows for rows in offered[1:]):
-            return provenance
-    raise DedupError(
-        "The folders were indexed with different encoders, whose vectors cannot be compared.",
-        "Index them with the same one: python detector.py index FOLDER --encoder NAME",
-    )
-
-
-def _threshold(options: FindOptions, provenance: Provenance) -> float:
-    if options.threshold is not None:
-        if not 0.0 <= options.threshold <= 1.0:
-            raise DedupError(f"The threshold must lie between 0 and 1, not {options.threshold:g}.", "Try 0.96.")
-        return options.threshold
-    return spec(provenance.encoder).threshold if provenance.encoder != "none" else 1.0
 
 
 def _relation_among(
@@ -403,22 +309,9 @@ def _distinct(folders: Sequence[str | Path]) -> list[Path]:
     return list(dict.fromkeys(real_folder(folder) for folder in folders))
 
 
-def _matching_device(count: int, dim: int) -> str:
-    if float(count) * count * dim < WORTH_A_GPU:
-        return "cpu"
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"
-
-
 def _name_and_layer(encoder: Encoder | None) -> tuple[str, str]:
     assert encoder is not None
     return encoder.provenance.encoder, encoder.provenance.layer
-
-
-def listing_of(folder: str | Path) -> Listing:
-    """The picture files of a folder as they are on the disk."""
-    return scan.list_pictures(real_folder(folder))
 
 
 def is_indexed(folder: str | Path) -> bool:

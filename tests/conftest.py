@@ -18,8 +18,8 @@ from PIL import Image, ImageDraw
 
 from dedup import workflow
 from dedup.progress import Event, Notice, Progress, Skipped
+from dedup.provenance import Provenance
 from dedup.settings import Settings
-from dedup.store import Provenance
 from dedup.workflow import FindOptions, Found
 
 PROJECT = Path(__file__).resolve().parents[1]

@@ -11,7 +11,7 @@ from dedup.encoders.device import choose_device
 from dedup.encoders.interface import Encoder, Float32Rows, LoadOptions
 from dedup.encoders.preprocess import Squash
 from dedup.errors import WeightsUnavailable
-from dedup.store import Provenance
+from dedup.provenance import Provenance
 
 if TYPE_CHECKING:
     from torch import Tensor

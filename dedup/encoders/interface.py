@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from dedup.store import Provenance
+from dedup.provenance import Provenance
 
 if TYPE_CHECKING:
     from PIL.Image import Image

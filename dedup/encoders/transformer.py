@@ -18,7 +18,7 @@ from dedup.encoders.device import choose_device, hide_unusable_torchvision
 from dedup.encoders.interface import Encoder, Float32Rows, LoadOptions, Prepare
 from dedup.encoders.preprocess import ShortestEdgeCrop, Squash
 from dedup.errors import WeightsUnavailable
-from dedup.store import Provenance
+from dedup.provenance import Provenance
 
 if TYPE_CHECKING:
     from torch import Tensor

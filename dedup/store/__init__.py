@@ -3,7 +3,7 @@
 The only room that imports sqlite3. It records what happened to files and never touches one.
 """
 
-from dedup.store.catalogue import Catalogue, Float16Rows, Indexed, Picture, Provenance, SetSummary
+from dedup.store.catalogue import Catalogue, Float16Rows, Indexed, Picture, SetSummary
 from dedup.store.connection import DATABASE_NAME, database_path
 from dedup.store.journal import Entry, Journal
 from dedup.store.lock import folder_lock
@@ -18,7 +18,6 @@ __all__ = [
     "Journal",
     "NotDuplicates",
     "Picture",
-    "Provenance",
     "SetSummary",
     "database_path",
     "folder_lock",

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from dedup.provenance import Provenance
 from dedup.store.connection import (
     connect,
     database_path,
@@ -22,18 +23,6 @@ from dedup.store.connection import (
 )
 
 Float16Rows = np.ndarray[Any, np.dtype[np.float16]]
-
-
-@dataclass(frozen=True, slots=True)
-class Provenance:
-    """Where an embedding set comes from; sets that differ in any part are never mixed."""
-
-    encoder: str
-    checkpoint: str
-    layer: str
-    preprocessing: int
-    dim: int
-    dtype: str = "float16"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +124,7 @@ class Catalogue:
                 found[path] = (size, digest)
         return found
 
-    def rename(self, moves: Iterable[tuple[str, str, int]]) -> None:
+    def follow_moves(self, moves: Iterable[tuple[str, str, int]]) -> None:
         """Let rows follow files that moved: (old path, new path, new mtime_ns), in one transaction."""
         with self.transaction() as db:
             for old, new, mtime_ns in moves:
