@@ -5,10 +5,12 @@ A worker reads a file once: its bytes give the digest, the picture and the encod
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import stat
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -159,9 +161,18 @@ def _guarded(loader: DataLoader[Any]) -> Iterator[list[Prepared]]:
 def _start_worker(number: int) -> None:
     # Ctrl-C reaches the whole process group; only the parent decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     import torch
 
     torch.set_num_threads(1)
+
+
+def _end_with_parent() -> None:
+    # A worker whose parent was killed waits for ever on a full pipe that nobody reads.
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _read_unchanged(path: Path, facts: FileFacts) -> tuple[bytes, bytes]:

@@ -155,8 +155,10 @@ def tree(root: Path) -> dict[str, tuple[str, int, int]]:
 
 
 def contents(root: Path) -> set[str]:
-    """The SHA-256 of every file under the folder, the trash included."""
-    return {hashlib.sha256(path.read_bytes()).hexdigest() for path in root.rglob("*") if path.is_file()}
+    """The SHA-256 of every file under the folder that is not the database, the trash included."""
+    # Opening a database file beside SQLite and closing it again would drop SQLite's own locks on it.
+    files = (path for path in root.rglob("*") if path.is_file() and not path.name.startswith("image_database"))
+    return {hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 def detector(*words: object, timeout: float = 120.0, **env: str) -> subprocess.CompletedProcess[str]:

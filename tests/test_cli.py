@@ -1,0 +1,306 @@
+"""The command line as scripts see it: output, plans, exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import PROJECT, detector, save_picture, tree
+
+COMMANDS = "index find review remove undo purge clean names status encoders".split()
+
+
+def found(*words: object) -> dict[str, Any]:
+    done = detector("find", *words, "--json")
+    assert done.returncode == 0, done.stderr
+    value: dict[str, Any] = json.loads(done.stdout)
+    return value
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command: str) -> None:
+    done = detector(command, "--help")
+    assert done.returncode == 0
+    assert done.stdout.startswith(f"usage: detector.py {command}")
+
+
+def test_find_prints_one_object_of_the_promised_shape(indexed: Path) -> None:
+    result = found(indexed)
+    assert list(result) == ["encoder", "threshold", "folders", "pictures", "skipped", "groups"]
+    assert result["encoder"] == "efficientnet-lite0"
+    assert result["threshold"] == 0.96
+    assert result["folders"] == [str(indexed)]
+    assert result["pictures"] == 8
+    assert result["skipped"] == []
+    assert len(result["groups"]) == 2
+    for group in result["groups"]:
+        assert list(group) == ["keeper", "others"]
+        assert list(group["keeper"]) == ["path", "bytes", "width", "height"]
+        for other in group["others"]:
+            assert list(other) == ["path", "bytes", "width", "height", "similarity", "tier", "marked"]
+            assert Path(other["path"]).is_absolute()
+            assert other["bytes"] == Path(other["path"]).stat().st_size
+            assert other["tier"] in ("identical file", "similar")
+            assert other["marked"] is True
+    tiers = [group["others"][0]["tier"] for group in result["groups"]]
+    assert tiers == ["identical file", "similar"]
+
+
+def test_results_go_to_stdout_and_the_rest_to_stderr(folder: Path) -> None:
+    save_picture(folder / "one.jpg", 1)
+    done = detector("index", folder)
+    assert "1 pictures indexed" in done.stdout
+    assert "Loading" not in done.stdout
+    assert "Loading" in done.stderr
+
+
+def test_a_plan_is_saved_dry_run_executed_and_undone(indexed: Path, tmp_path: Path) -> None:
+    before = tree(indexed)
+    plan = tmp_path / "plan.json"
+    assert detector("find", indexed, "--save-plan", plan).returncode == 0
+    dry = detector("remove", "--plan", plan, "--dry-run")
+    assert dry.returncode == 0
+    assert dry.stdout.count("would remove ") == 2
+    assert tree(indexed) == before
+    done = detector("remove", "--plan", plan, "--yes")
+    assert done.returncode == 0
+    assert "Moved 2 files" in done.stdout
+    assert len(tree(indexed)) == 6
+    assert detector("undo", indexed).returncode == 0
+    assert tree(indexed) == before
+
+
+def test_undo_of_a_named_run(indexed: Path, tmp_path: Path) -> None:
+    before = tree(indexed)
+    plan = tmp_path / "plan.json"
+    detector("find", indexed, "--threshold", 1, "--save-plan", plan)
+    detector("remove", "--plan", plan, "--yes")
+    detector("find", indexed, "--save-plan", plan)
+    detector("remove", "--plan", plan, "--yes")
+    runs = json.loads(detector("status", indexed, "--json").stdout)["folders"][0]["runs"]
+    assert len(runs) == 2
+    assert detector("undo", indexed, "--run", runs[1]["id"]).returncode == 0
+    assert len(tree(indexed)) == 7
+    wrong = detector("undo", indexed, "--run", "no-such-run")
+    assert wrong.returncode == 1
+    assert runs[0]["id"] in wrong.stderr
+    assert detector("undo", indexed).returncode == 0
+    assert tree(indexed) == before
+    nothing = detector("undo", indexed)
+    assert nothing.returncode == 1
+    assert "is empty" in nothing.stderr
+
+
+def test_removing_and_purging_without_a_terminal_need_yes(indexed: Path, tmp_path: Path) -> None:
+    plan = tmp_path / "plan.json"
+    detector("find", indexed, "--save-plan", plan)
+    before = tree(indexed)
+    refused = detector("remove", "--plan", plan)
+    assert refused.returncode == 1
+    assert "--yes" in refused.stderr
+    assert tree(indexed) == before
+    detector("remove", "--plan", plan, "--yes")
+    refused = detector("purge", indexed)
+    assert refused.returncode == 1
+    assert "--yes" in refused.stderr
+    assert len(list((indexed / ".dedup-trash").rglob("*.jpg"))) == 2
+    assert detector("purge", indexed, "--yes").returncode == 0
+    assert not (indexed / ".dedup-trash").exists()
+    assert detector("undo", indexed).returncode == 1
+
+
+def test_a_removal_that_must_stay_is_named_and_the_rest_goes_on(indexed: Path, tmp_path: Path) -> None:
+    plan = tmp_path / "plan.json"
+    result = found(indexed, "--save-plan", plan)
+    keeper = Path(result["groups"][0]["keeper"]["path"])
+    keeper.unlink()
+    done = detector("remove", "--plan", plan, "--yes")
+    assert done.returncode == 3
+    assert "its keeper is gone" in done.stdout
+    assert Path(result["groups"][0]["others"][0]["path"]).exists()
+    assert not Path(result["groups"][1]["others"][0]["path"]).exists()
+
+
+def test_review_without_a_terminal_shows_the_sets_and_removes_nothing(indexed: Path) -> None:
+    before = tree(indexed)
+    done = detector("review", indexed)
+    assert done.returncode == 0
+    assert "Duplicate Set 1 of 2" in done.stdout
+    assert "Contact sheet: " in done.stdout
+    assert "Nothing was removed" in done.stdout
+    assert tree(indexed) == before
+
+
+def test_unreadable_files_are_listed_by_index_status_and_find(folder: Path) -> None:
+    save_picture(folder / "good.jpg", 1)
+    broken = folder / "broken.jpg"
+    broken.write_bytes((folder / "good.jpg").read_bytes()[:900])
+    done = detector("index", folder)
+    assert done.returncode == 3
+    assert f"{broken}: damaged" in done.stdout
+    again = detector("index", folder)
+    assert again.returncode == 0, "not tried again until it changes, and so not new trouble"
+    assert f"{broken}: damaged" in again.stdout
+    status = json.loads(detector("status", folder, "--json").stdout)
+    assert [row["path"] for row in status["folders"][0]["unreadable"]] == [str(broken)]
+    skipped = found(folder)["skipped"]
+    assert [row["path"] for row in skipped] == [str(broken)]
+    assert skipped[0]["reason"].startswith("damaged")
+
+
+def test_files_new_since_the_index_are_skipped_with_that_reason(indexed: Path) -> None:
+    save_picture(indexed / "newer.jpg", 50)
+    assert found(indexed)["skipped"] == [
+        {"path": str(indexed / "newer.jpg"), "reason": "new or changed since it was indexed"}
+    ]
+
+
+def test_keep_all_of_decides_who_loses(indexed: Path, tmp_path: Path) -> None:
+    second = tmp_path / "second"
+    second.mkdir()
+    shutil.copy2(indexed / "picture 2.jpg", second / "copy.jpg")
+    assert detector("index", second).returncode == 0
+    for kept, lost in ((indexed, second), (second, indexed)):
+        groups = found(indexed, second, "--keep-all-of", kept)["groups"]
+        assert [Path(group["keeper"]["path"]).parent for group in groups] == [kept]
+        assert [Path(group["others"][0]["path"]).parent for group in groups] == [lost]
+
+
+def test_an_unindexed_folder_is_one_sentence_and_a_remedy(folder: Path) -> None:
+    save_picture(folder / "one.jpg", 1)
+    done = detector("find", folder)
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        f"{folder} has not been indexed yet.",
+        f'  Run: python detector.py index "{folder}"',
+    ]
+
+
+def test_wrong_usage_ends_with_two() -> None:
+    assert detector("find").returncode == 2
+    assert detector("remove").returncode == 2
+    assert detector("no-such-command").returncode == 2
+    assert detector("index", ".", "--encoder", "no-such-encoder").returncode == 2
+
+
+def test_a_threshold_outside_its_bounds_is_refused(indexed: Path) -> None:
+    done = detector("find", indexed, "--threshold", 1.5)
+    assert done.returncode == 1
+    assert "between 0 and 1" in done.stderr
+
+
+def test_a_plan_is_never_written_over_a_picture(indexed: Path) -> None:
+    target = indexed / "picture 0.jpg"
+    before = target.read_bytes()
+    done = detector("find", indexed, "--save-plan", target)
+    assert done.returncode == 1
+    assert "is not a plan" in done.stderr
+    assert target.read_bytes() == before
+
+
+def test_names_saves_a_plan_or_removes_with_yes(folder: Path, tmp_path: Path) -> None:
+    save_picture(folder / "image.jpg", 1)
+    shutil.copy2(folder / "image.jpg", folder / "image (1).jpg")
+    save_picture(folder / "image (2).jpg", 2)
+    shown = detector("names", folder)
+    assert shown.returncode == 0
+    assert "image (1).jpg" in shown.stdout
+    assert len(tree(folder)) == 3
+    assert detector("names", folder, "--save-plan", tmp_path / "plan.json").returncode == 0
+    assert detector("remove", "--plan", tmp_path / "plan.json", "--yes").returncode == 0
+    assert set(tree(folder)) == {"image.jpg", "image (2).jpg"}
+    assert detector("undo", folder).returncode == 0
+    assert detector("names", folder, "--yes").returncode == 0
+    assert set(tree(folder)) == {"image.jpg", "image (2).jpg"}
+
+
+def test_clean_forgets_ghosts_only_when_told(indexed: Path) -> None:
+    (indexed / "picture 4.jpg").unlink()
+    done = detector("clean", indexed)
+    assert done.returncode == 0
+    assert "ghost rows           1" in done.stdout
+    assert "Ghost rows stay" in done.stdout
+    assert "8 pictures indexed before, 7 now" in detector("clean", indexed, "--yes").stdout
+
+
+def test_encoders_lists_the_registry(home: Path) -> None:
+    rows = json.loads(detector("encoders", "--json").stdout)
+    by_name = {row["name"]: row for row in rows}
+    assert {"efficientnet-lite0", "clip-vit-l14", "clip-vit-b32", "dinov3-vitl16"} <= set(by_name)
+    assert by_name["efficientnet-lite0"]["found"] is True
+    assert by_name["efficientnet-lite0"]["dim"] == 1280
+
+
+def test_names_that_could_deceive_are_escaped_on_the_terminal_but_not_in_json(folder: Path) -> None:
+    trick = folder / "gpj.\u202eexe\x1b[31m.jpg"
+    save_picture(trick, 1)
+    shutil.copy2(trick, folder / "copy.jpg")
+    assert detector("index", folder).returncode == 0
+    shown = detector("find", folder).stdout
+    assert "\u202e" not in shown
+    assert "\x1b" not in shown
+    assert "\\u202e" in shown
+    paths = [group["keeper"]["path"] for group in found(folder)["groups"]]
+    paths += [other["path"] for group in found(folder)["groups"] for other in group["others"]]
+    assert str(trick) in paths
+
+
+def test_a_name_that_is_not_unicode_goes_all_the_way_and_back(folder: Path, tmp_path: Path) -> None:
+    odd = os.fsencode(folder) + b"/caf\xe9.png"
+    save_picture(folder / "plain.png", 1)
+    try:
+        shutil.copy2(folder / "plain.png", os.fsdecode(odd))
+    except OSError:
+        pytest.skip("this file system takes only Unicode names")
+    before = tree(folder)
+    assert detector("index", folder).returncode == 0
+    assert detector("find", folder, "--save-plan", tmp_path / "plan.json").returncode == 0
+    assert detector("remove", "--plan", tmp_path / "plan.json", "--yes").returncode == 0
+    assert len(tree(folder)) == 1
+    assert detector("undo", folder).returncode == 0
+    assert tree(folder) == before
+
+
+def test_control_c_ends_with_130_and_keeps_the_work(folder: Path) -> None:
+    for seed in range(200):
+        save_picture(folder / f"{seed}.jpg", seed)
+    process = subprocess.Popen(
+        [sys.executable, str(PROJECT / "detector.py"), "index", str(folder), "--batch-size", "8"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    time.sleep(4)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "Traceback" not in errors
+    rest = detector("index", folder)
+    assert rest.returncode == 0
+    assert "200 pictures indexed" in rest.stdout
+    assert "200 of them now" not in rest.stdout
+
+
+def test_a_reader_that_goes_away_is_no_traceback(indexed: Path) -> None:
+    command = f'"{sys.executable}" "{PROJECT / "detector.py"}" find "{indexed}" --json | true'
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=60)
+    assert "Traceback" not in done.stderr
+
+
+def test_another_process_on_the_same_folder_is_told_so(folder: Path) -> None:
+    from dedup.store import folder_lock
+
+    save_picture(folder / "one.jpg", 1)
+    with folder_lock(folder):
+        done = detector("index", folder)
+    assert done.returncode == 1
+    assert "Another run of this tool is working on" in done.stderr

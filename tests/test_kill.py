@@ -1,0 +1,164 @@
+"""kill -9 in the middle of indexing and of removal: nothing is lost, and the next run goes on."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from conftest import PROJECT, contents, detector, save_picture, tree
+
+from dedup import workflow
+from dedup.progress import silent
+from dedup.store import Catalogue
+
+
+def started(*words: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, str(PROJECT / "detector.py"), *map(str, words)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    process.send_signal(signal.SIGKILL)
+    process.wait(30)
+
+
+def integrity(folder: Path) -> str:
+    with closing(sqlite3.connect(folder / "image_database.db")) as database:
+        return str(database.execute("PRAGMA integrity_check").fetchone()[0])
+
+
+def wait_until(condition, process: subprocess.Popen[str], seconds: float = 60.0) -> None:  # type: ignore[no-untyped-def]
+    limit = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, (
+            f"ended before it could be killed: {process.stdout.read() if process.stdout else ''}"
+        )
+        assert time.monotonic() < limit, "the awaited moment never came"
+        time.sleep(0.01)
+
+
+def committed(folder: Path) -> int:
+    if not (folder / "image_database.db").exists():
+        return 0
+    try:
+        with closing(sqlite3.connect(folder / "image_database.db", timeout=5)) as database:
+            return int(database.execute("SELECT count(*) FROM embeddings").fetchone()[0])
+    except sqlite3.OperationalError:
+        return 0  # the tables are not there yet
+
+
+def test_killed_while_indexing_loses_at_most_the_batch_in_flight(folder: Path) -> None:
+    for seed in range(200):
+        save_picture(folder / f"{seed}.jpg", seed)
+    before = tree(folder)
+    process = started("index", folder, "--batch-size", 16)
+    wait_until(lambda: committed(folder) >= 48, process)
+    kill(process)
+    kept = committed(folder)
+    assert 48 <= kept < 200
+    assert integrity(folder) == "ok"
+    again = detector("index", folder)
+    assert again.returncode == 0, again.stderr
+    assert f"200 pictures indexed, {200 - kept} of them now" in again.stdout
+    assert tree(folder) == before
+
+
+def is_running(process: int) -> bool:
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"  # ended, and only waiting to be noticed by its new parent
+
+
+def test_decode_workers_do_not_outlive_a_killed_index(folder: Path) -> None:
+    for seed in range(150):
+        save_picture(folder / f"{seed}.jpg", seed)
+    process = started("index", folder, "--batch-size", 8)
+    wait_until(lambda: committed(folder) >= 16, process)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    if not children.exists():
+        pytest.skip("the children of a process cannot be listed on this platform")
+    workers = [int(number) for number in children.read_text().split()]
+    assert workers
+    kill(process)
+    limit = time.monotonic() + 30
+    while any(is_running(worker) for worker in workers):
+        assert time.monotonic() < limit, "decode workers still run"
+        time.sleep(0.1)
+
+
+def folder_of_copies(folder: Path, count: int) -> dict[str, tuple[str, int, int]]:
+    for seed in range(count):
+        original = save_picture(folder / f"{seed}.png", seed, (40, 30))
+        (folder / "copies").mkdir(exist_ok=True)
+        shutil.copy2(original, folder / "copies" / f"{seed}.png")
+    return tree(folder)
+
+
+def assert_nothing_lost_and_undone(folder: Path, before: dict[str, tuple[str, int, int]]) -> None:
+    assert integrity(folder) == "ok"
+    assert contents(folder) >= {content for content, _, _ in before.values()}
+    with Catalogue(folder) as store:
+        in_trash = [path for (path,) in store.query("SELECT path FROM pictures WHERE state = 'trash'")]
+    assert not [path for path in in_trash if (folder / path).exists()], "a row claims what the disk denies"
+    if workflow.runs(folder):
+        workflow.undo(folder, None, silent)
+    assert tree(folder) == before
+
+
+def test_killed_while_removing_everything_comes_back(folder: Path, tmp_path: Path) -> None:
+    before = folder_of_copies(folder, 200)
+    plan = tmp_path / "plan.json"
+    assert detector("index", folder).returncode == 0
+    assert detector("find", folder, "--save-plan", plan).returncode == 0
+    process = started("remove", "--plan", plan, "--yes")
+    wait_until(lambda: len(tree(folder)) < 360, process)
+    kill(process)
+    moved = len(before) - len(tree(folder))
+    assert 40 <= moved < 200, "killed in the middle"
+    assert_nothing_lost_and_undone(folder, before)
+
+
+def test_killed_at_random_moments_of_removal_and_undo_nothing_is_lost(folder: Path, tmp_path: Path) -> None:
+    before = folder_of_copies(folder, 60)
+    plan = tmp_path / "plan.json"
+    assert detector("index", folder).returncode == 0
+    assert detector("find", folder, "--save-plan", plan).returncode == 0
+    chance = random.Random(os.urandom(8))
+    for _ in range(5):
+        for words in (("remove", "--plan", plan, "--yes"), ("undo", folder)):
+            process = started(*words)
+            time.sleep(chance.uniform(0.15, 0.7))
+            kill(process)
+        assert_nothing_lost_and_undone(folder, before)
+
+
+def test_a_removal_killed_halfway_is_completed_by_the_next_run(folder: Path, tmp_path: Path) -> None:
+    before = folder_of_copies(folder, 100)
+    plan = tmp_path / "plan.json"
+    assert detector("index", folder).returncode == 0
+    assert detector("find", folder, "--save-plan", plan).returncode == 0
+    process = started("remove", "--plan", plan, "--yes")
+    wait_until(lambda: len(tree(folder)) < 190, process)
+    kill(process)
+    again = detector("remove", "--plan", plan, "--yes")
+    assert again.returncode in (0, 3), again.stderr
+    assert len(tree(folder)) == 100
+    while workflow.runs(folder):
+        workflow.undo(folder, None, silent)
+    assert tree(folder) == before
