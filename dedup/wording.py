@@ -29,6 +29,14 @@ def _escaped(character: str) -> str:
     return character.encode("unicode_escape", "surrogatepass").decode("ascii")
 
 
+def shortened(name: str, limit: int) -> str:
+    """A name of at most ``limit`` (12 or more) characters, its middle left out, its suffix kept."""
+    if len(name) <= limit:
+        return name
+    tail = limit // 2 - 1
+    return name[: limit - tail - 3] + "..." + name[-tail:]
+
+
 def size(count: int) -> str:
     """A number of bytes for people: ``1.2 MB`` (decimal units)."""
     value = float(count)

@@ -12,11 +12,11 @@ from dedup.keep import Group, Match
 from dedup.progress import Progress, Report
 from dedup.review.thumbnails import load_or_explain
 from dedup.store import Picture
-from dedup.wording import dimensions, how_similar, printable, size
+from dedup.wording import dimensions, how_similar, printable, shortened, size
 
 SETS_PER_PAGE = 20
 PICTURES_PER_ROW = 5
-CELL, CAPTION, MARGIN, TITLE = 220, 52, 14, 30
+CELL, CAPTION, MARGIN, TITLE = 220, 68, 14, 30
 GREEN, RED, GREY, INK = (40, 150, 70), (200, 50, 45), (150, 150, 150), (30, 30, 30)
 
 
@@ -82,14 +82,11 @@ def _draw_cell(
     shown = load_or_explain(picture.full_path, CELL - 12)
     page.paste(shown, (left + (CELL - shown.width) // 2, top + (CELL - shown.height) // 2))
     draw.rectangle((left, top, left + CELL - 1, top + CELL - 1), outline=colour, width=5)
-    name = printable(picture.full_path.name)
-    lines = [_shortened(name, 32), f"{dimensions(picture)}   {size(picture.size)}", remark]
+    name, folder = printable(picture.full_path.name), printable(picture.full_path.parent)
+    facts = f"{dimensions(picture)}   {size(picture.size)}"
+    lines = [shortened(name, 32), f"in {shortened(folder, 30)}", facts, remark]
     for row, line in enumerate(lines):
         draw.text((left, top + CELL + 3 + 16 * row), line, fill=INK, font=_font(12))
-
-
-def _shortened(name: str, limit: int) -> str:
-    return name if len(name) <= limit else name[: limit // 2 - 1] + "..." + name[-(limit // 2 - 2) :]
 
 
 def _font(points: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:

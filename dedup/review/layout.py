@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 PICTURES_PER_PAGE = 12
-CAPTION_HEIGHT = 62
+CAPTION_LINE = 17
+CAPTION_HEIGHT = 10 + 4 * CAPTION_LINE
 GAP = 16
 
 
@@ -17,6 +18,11 @@ class Box:
     top: float
     width: float
     height: float
+
+    @property
+    def extent(self) -> tuple[float, float, float, float]:
+        """(left, right, bottom, top), as matplotlib places an image on axes whose y points down."""
+        return self.left, self.left + self.width, self.top + self.height, self.top
 
     def contains(self, x: float, y: float) -> bool:
         """Whether a point lies inside."""
