@@ -21,6 +21,9 @@ from dedup.progress import silent
 from dedup.store import Catalogue
 
 
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals, which Windows has not")
+
+
 def started(*words: object) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, str(PROJECT / "detector.py"), *map(str, words)],

@@ -19,6 +19,7 @@ import pytest
 from conftest import PROJECT, detector, save_picture, tree
 
 UP_TO_DATE = "0 of them now"
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs a pseudo-terminal, which Windows has not")
 
 
 class Terminal:
