@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from dedup import console, jobs, settings, workflow
 from dedup.console import note, say
 from dedup.encoders import REGISTRY
 from dedup.errors import DedupError
-from dedup.jobs import DONE, INTERRUPTED
+from dedup.jobs import DONE, INTERRUPTED, PARTLY
 from dedup.keep import KeepRule, rule_for
 from dedup.scan import real_folder
 from dedup.settings import Settings
@@ -25,7 +26,7 @@ NAMES_OF_COMMANDS = "index, find, review, remove, undo, purge, clean, names, sta
 
 def index(arguments: argparse.Namespace, chosen: Settings) -> int:
     """Index each folder."""
-    return max(jobs.index(folder, chosen, again=arguments.all) for folder in arguments.folders)
+    return _for_each(arguments.folders, lambda folder: jobs.index(folder, chosen, again=arguments.all))
 
 
 def find(arguments: argparse.Namespace, chosen: Settings) -> int:
@@ -104,7 +105,7 @@ def purge(arguments: argparse.Namespace, chosen: Settings) -> int:
 
 def clean(arguments: argparse.Namespace, chosen: Settings) -> int:
     """Verify each folder's database."""
-    return max(jobs.clean(folder, assume_yes=arguments.yes) for folder in arguments.folders)
+    return _for_each(arguments.folders, lambda folder: jobs.clean(folder, assume_yes=arguments.yes))
 
 
 def status(arguments: argparse.Namespace, chosen: Settings) -> int:
@@ -216,6 +217,22 @@ def as_json(found: Found) -> dict[str, Any]:
             for group in found.groups
         ],
     }
+
+
+def _for_each(folders: Sequence[str], job: Callable[[str], int]) -> int:
+    """Do a job for each folder; trouble with one does not keep the others from theirs, Ctrl-C does."""
+    codes = []
+    for folder in folders:
+        try:
+            codes.append(job(folder))
+        except DedupError as problem:
+            if len(folders) == 1:
+                raise
+            console.explain(problem)
+            codes.append(PARTLY)
+        if codes[-1] == INTERRUPTED:
+            break
+    return max(codes)
 
 
 def _facts(picture: Picture) -> dict[str, Any]:

@@ -55,6 +55,14 @@ class Terminal:
     def menu(self) -> None:
         self.see("9) Settings")
 
+    def find_up_to_the_confirmation(self) -> None:
+        self.type("3")
+        self.see("Threshold")
+        self.type("")
+        self.see("Duplicate Set 1 of 2")
+        self.type("d")
+        self.see("Move 2 files")
+
     def leave(self) -> None:
         self.type("7")
         self.ends()
@@ -136,12 +144,7 @@ def test_a_bad_path_is_explained_and_asked_again(terminal: Terminal, tmp_path: P
 def test_answering_no_changes_nothing(terminal: Terminal, indexed: Path) -> None:
     before = tree(indexed)
     terminal.open(indexed)
-    terminal.type("3")
-    terminal.see("Threshold")
-    terminal.type("")
-    terminal.see("Duplicate Set 1 of 2")
-    terminal.type("d")
-    terminal.see("Move 2 files")
+    terminal.find_up_to_the_confirmation()
     terminal.type("n")
     terminal.see("Nothing was changed.")
     terminal.menu()
@@ -152,12 +155,7 @@ def test_answering_no_changes_nothing(terminal: Terminal, indexed: Path) -> None
 def test_enter_alone_at_the_confirmation_means_no(terminal: Terminal, indexed: Path) -> None:
     before = tree(indexed)
     terminal.open(indexed)
-    terminal.type("3")
-    terminal.see("Threshold")
-    terminal.type("")
-    terminal.see("Duplicate Set 1 of 2")
-    terminal.type("d")
-    terminal.see("Move 2 files")
+    terminal.find_up_to_the_confirmation()
     terminal.type("")
     terminal.see("Nothing was changed.")
     assert tree(indexed) == before
