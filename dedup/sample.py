@@ -48,8 +48,8 @@ def _paint(scene: Callable[[Draw, random.Random], None], seed: int) -> Image.Ima
     image = Image.new("RGB", SIZE)
     scene(ImageDraw.Draw(image), chance)
     # A little grain, as a camera has, so that saving a copy changes something.
-    grain = Image.effect_noise(SIZE, 18).convert("RGB")
-    return Image.blend(image.filter(ImageFilter.GaussianBlur(0.6)), grain, 0.06)
+    grain = Image.frombytes("L", SIZE, chance.randbytes(SIZE[0] * SIZE[1])).convert("RGB")
+    return Image.blend(image.filter(ImageFilter.GaussianBlur(0.6)), grain, 0.03)
 
 
 def _sky(draw: Draw, top: tuple[int, int, int], bottom: tuple[int, int, int], until: int = SIZE[1]) -> None:
