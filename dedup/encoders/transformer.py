@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import socket
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from dedup.encoders.device import choose_device, hide_unusable_torchvision
 from dedup.encoders.interface import Encoder, Float32Rows, LoadOptions, Prepare
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 PREPROCESSING = 1
+SECONDS_FOR_THE_HUB = 4.0
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
@@ -64,7 +68,9 @@ def load(checkpoint: Checkpoint, options: LoadOptions) -> Encoder:
             "Run: pip install -r requirements.txt",
         ) from problem
     # The cache first, so that a machine without a network never waits for one.
-    for local_only in (True,) if options.weights else (True, False):
+    for local_only in (True, False):
+        if not local_only and (options.weights or not hub_answers()):
+            break
         try:
             model = model_class.from_pretrained(source, local_files_only=local_only)
             config = _preprocessor_config(source, local_only)
@@ -72,6 +78,24 @@ def load(checkpoint: Checkpoint, options: LoadOptions) -> Encoder:
         except Exception as problem:  # hub, file, format and network errors share no base class
             cause = problem
     raise _unavailable(checkpoint, options) from cause
+
+
+def hub_answers() -> bool:
+    """Whether the hub can be reached: asked once and briefly, where its own client would try for half a minute."""
+    from huggingface_hub import constants
+    from huggingface_hub.utils import logging
+
+    logging.set_verbosity_error()
+    if constants.HF_HUB_OFFLINE:
+        return False
+    if getproxies():
+        return True  # only the client knows the way through a proxy
+    address = urlsplit(constants.ENDPOINT)
+    try:
+        with socket.create_connection((address.hostname or "", address.port or 443), SECONDS_FOR_THE_HUB):
+            return True
+    except OSError:
+        return False
 
 
 class VisionTransformer:
