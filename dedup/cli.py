@@ -82,7 +82,10 @@ def _settings(arguments: argparse.Namespace) -> Settings:
     """The saved settings with those given on the command line in their place."""
     given = {name: getattr(arguments, name, None) for name in BOUNDS}
     wanted = {name: value for name, value in given.items() if value is not None}
-    return settings.checked(replace(settings.load(), **wanted))
+    saved = settings.load()
+    if wanted.get("encoder", saved.encoder) != saved.encoder:
+        saved = replace(saved, kind="", weights="")  # these belong to the encoder that was saved
+    return settings.checked(replace(saved, **wanted))
 
 
 def _add_finding(add: Callable[..., argparse.ArgumentParser]) -> None:

@@ -71,7 +71,7 @@ def common_set(stores: Sequence[Catalogue], encoder: str, kind: str) -> Provenan
         ]
         if rows:
             offered.append(rows)
-        elif store.count("ok"):
+        elif store.count("ok") or (not store.known() and list_pictures(store.root).files):
             raise _not_indexed(store.root, encoder)
     if not offered:
         return NOTHING

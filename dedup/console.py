@@ -150,12 +150,12 @@ def choose(message: str, choices: Sequence[tuple[str, Value]], default: Value | 
 
 
 def ask_line(message: str, default: str = "") -> str:
-    """A line of text; Enter alone gives the default, which is shown."""
+    """A line of text as it was typed; Enter alone gives the default, which is shown."""
     import questionary
 
     shown = f"{message} [{printable(default)}]:" if default else f"{message}:"
     answer: str = _ask(questionary.text(shown, qmark=""))
-    return answer.strip() or default
+    return answer if answer.strip() else default
 
 
 def ask_until(message: str, default: str, understand: Callable[[str], Value]) -> Value:

@@ -11,6 +11,7 @@ import signal
 import stat
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,8 +30,10 @@ if TYPE_CHECKING:
 
 # A picture that takes longer than this to decode is given up on.
 SECONDS_PER_PICTURE = 60
+SECONDS_BETWEEN_LOOKS = 1
+TRY_AGAIN = -1
 CHANGED_WHILE_READ = "changed while it was being read; the next index will read it again"
-CRASHED = "the decoder crashed or took more than a minute on it"
+CRASHED = "the decoder crashed or hung on it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,9 @@ def read_and_prepare(root: Path, facts: FileFacts, prepare: Prepare, max_megapix
         picture = images.decode(data, prepare.size, max_megapixels)
         pixels = prepare(picture.image)
     except UnreadablePicture as problem:
-        return Prepared(Indexed(facts.path, facts.size, facts.mtime_ns, digest, reason=problem.message), None)
+        # A reason that may pass is kept under a time no file has, so that the next index tries again.
+        mtime_ns = TRY_AGAIN if problem.may_pass else facts.mtime_ns
+        return Prepared(Indexed(facts.path, facts.size, mtime_ns, digest, reason=problem.message), None)
     except Exception as problem:  # one odd picture must not stop the others
         reason = f"cannot be prepared: {problem or type(problem).__name__}"
         return Prepared(Indexed(facts.path, facts.size, facts.mtime_ns, digest, reason=reason), None)
@@ -81,7 +86,9 @@ def read_and_prepare(root: Path, facts: FileFacts, prepare: Prepare, max_megapix
         picture.width,
         picture.height,
         picture.format,
-        float(pixels.std()),
+        # Per channel: an even red sheet shows nothing, however far red is from green.
+        float(pixels.std(axis=(1, 2)).max()),
+        several_frames=picture.several_frames,
     )
     return Prepared(item, pixels)
 
@@ -102,9 +109,10 @@ def batches(
     """
     done = 0
     while done < len(files):
-        loader = _loader(_Pictures(root, files[done:], prepare, max_megapixels), batch_size, num_workers, seconds)
+        loader = _loader(_Pictures(root, files[done:], prepare, max_megapixels), batch_size, num_workers)
         try:
-            for batch in _guarded(loader):
+            # Time for one slow picture, and a few seconds for each other of the batch.
+            for batch in _guarded(loader, seconds + 2 * batch_size):
                 done += len(batch)
                 yield batch
             return
@@ -124,14 +132,14 @@ def default_workers() -> int:
 
 def _alone(root: Path, facts: FileFacts, prepare: Prepare, max_megapixels: int, seconds: int) -> Prepared:
     try:
-        for batch in _guarded(_loader(_Pictures(root, [facts], prepare, max_megapixels), 1, 1, seconds)):
+        for batch in _guarded(_loader(_Pictures(root, [facts], prepare, max_megapixels), 1, 1), seconds):
             return batch[0]
     except WorkersFailed:
         pass  # the reason below says so
     return Prepared(Indexed(facts.path, facts.size, facts.mtime_ns, None, reason=CRASHED), None)
 
 
-def _loader(pictures: _Pictures, batch_size: int, num_workers: int, seconds: int) -> DataLoader[Any]:
+def _loader(pictures: _Pictures, batch_size: int, num_workers: int) -> DataLoader[Any]:
     from torch.utils.data import DataLoader
 
     workers = min(num_workers, -(-len(pictures) // batch_size))
@@ -140,8 +148,7 @@ def _loader(pictures: _Pictures, batch_size: int, num_workers: int, seconds: int
         batch_size=batch_size,
         num_workers=workers,
         collate_fn=list,
-        # The wait is for one whole batch: time for one slow picture and a few seconds for each other.
-        timeout=seconds + 4 * batch_size if workers else 0,
+        timeout=SECONDS_BETWEEN_LOOKS if workers else 0,
         worker_init_fn=_start_worker if workers else None,
         # fork shares the loaded libraries; where it is not safe (macOS, Windows) the platform's own way.
         multiprocessing_context="fork" if workers and sys.platform == "linux" else None,
@@ -149,13 +156,35 @@ def _loader(pictures: _Pictures, batch_size: int, num_workers: int, seconds: int
     )
 
 
-def _guarded(loader: DataLoader[Any]) -> Iterator[list[Prepared]]:
-    try:
-        yield from loader
-    except RuntimeError as problem:
-        if "DataLoader" not in str(problem):
-            raise
-        raise WorkersFailed from problem
+def _guarded(loader: DataLoader[Any], seconds: float) -> Iterator[list[Prepared]]:
+    """The loader's batches; raises WorkersFailed when a worker died or one batch took longer than ``seconds``."""
+    batches = iter(loader)
+    _ignore_the_signal_of_dead_workers()
+    while True:
+        limit = time.monotonic() + seconds
+        batch = _next_batch(batches, limit)
+        if batch is None:
+            return
+        yield batch
+
+
+def _next_batch(batches: Iterator[list[Prepared]], limit: float) -> list[Prepared] | None:
+    while True:
+        try:
+            return next(batches, None)
+        except RuntimeError as problem:
+            # The loader looks for dead workers each time its own short wait is over.
+            if "DataLoader timed out" in str(problem) and time.monotonic() < limit:
+                continue
+            if "DataLoader" not in str(problem):
+                raise
+            raise WorkersFailed from problem
+
+
+def _ignore_the_signal_of_dead_workers() -> None:
+    # torch's own handler raises in whatever the main thread is doing just then, a commit included.
+    if hasattr(signal, "SIGCHLD") and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
 
 def _start_worker(number: int) -> None:
@@ -180,13 +209,13 @@ def _read_unchanged(path: Path, facts: FileFacts) -> tuple[bytes, bytes]:
     try:
         before = os.lstat(path)
     except OSError as problem:
-        raise UnreadablePicture(f"cannot be read: {problem.strerror or problem}") from problem
+        raise UnreadablePicture(f"cannot be read: {problem.strerror or problem}", may_pass=True) from problem
     if not stat.S_ISREG(before.st_mode):
         raise UnreadablePicture("not a regular file")
     data, digest = images.read(path)
     after = os.lstat(path)
     if (after.st_size, after.st_mtime_ns, len(data)) != (facts.size, facts.mtime_ns, facts.size):
-        raise UnreadablePicture(CHANGED_WHILE_READ)
+        raise UnreadablePicture(CHANGED_WHILE_READ, may_pass=True)
     return data, digest
 
 

@@ -19,8 +19,19 @@ class DedupError(Exception):
 
 
 class UnreadablePicture(DedupError):
-    """A file that cannot be shown as a picture; ``message`` is the reason that is listed."""
+    """A file that cannot be shown as a picture; ``message`` is the reason that is listed.
+
+    ``may_pass``: the reason lies outside the file (a drive, a permission, memory, a setting).
+    """
+
+    def __init__(self, message: str, *, may_pass: bool = False) -> None:
+        super().__init__(message)
+        self.may_pass = may_pass
 
 
 class WeightsUnavailable(DedupError):
     """An encoder whose weights are not on this machine and cannot be fetched."""
+
+
+class FolderBusy(DedupError):
+    """A folder that another process is working on just now."""

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from pathlib import Path, PurePosixPath
-
-import numpy as np
+from pathlib import PurePosixPath
 
 from dedup import images
 from dedup.errors import UnreadablePicture
-from dedup.keep import IDENTICAL, SAME_PIXELS, Group, KeepRule, Member
+from dedup.keep import IDENTICAL, SAME_PIXELS, Group, KeepRule, Match, Member
 from dedup.progress import Progress, Report
 from dedup.scan import FileFacts, Listing
 from dedup.store import Picture
@@ -46,78 +44,92 @@ def find_copies(listing: Listing, max_megapixels: int, report: Report) -> list[G
     Reads only files whose names pair up. The keeper is the original, unless the pixels are
     the same and a copy is the larger file (it may carry more metadata).
     """
-    pairs = _pairs_by_original(listing.files)
+    originals = _originals(listing.files)
+    reader = _Reader(listing, max_megapixels)
+    copies_of: dict[str, list[Picture]] = {}
+    for done, (path, candidates) in enumerate(sorted(originals.items())):
+        report(Progress("names compared", done, len(originals)))
+        copy = reader.picture(path)
+        for candidate in candidates if copy else ():
+            original = reader.picture(candidate)
+            if original and copy and reader.same(original, copy):
+                copies_of.setdefault(candidate, []).append(copy)
+                break
+    report(Progress("names compared", len(originals), len(originals)))
     groups = []
-    for done, (original, copies) in enumerate(pairs):
-        report(Progress("names compared", done, len(pairs)))
-        if group := _confirmed(listing.root, original, copies, max_megapixels):
-            groups.append(group)
-    report(Progress("names compared", len(pairs), len(pairs)))
+    for path, copies in sorted(copies_of.items()):
+        if original := reader.picture(path):
+            groups.append(_group([original, *copies]))
     return groups
 
 
-def _pairs_by_original(files: Sequence[FileFacts]) -> list[tuple[FileFacts, list[FileFacts]]]:
-    by_path = {found.path.casefold(): found for found in files}
-    copies_of: dict[str, list[FileFacts]] = {}
-    is_copy_of: dict[str, str] = {}
+def _originals(files: Sequence[FileFacts]) -> dict[str, list[str]]:
+    """Path of a possible copy -> the paths it may be a copy of, the plainest name first."""
+    by_name = {found.path.casefold(): found.path for found in files}
+    nearest: dict[str, str] = {}
     for found in files:
         path = PurePosixPath(found.path)
         for name in original_names(path.name):
-            original = by_path.get(str(path.with_name(name)).casefold())
-            if original is not None and original.path != found.path:
-                is_copy_of[found.path] = original.path
+            original = by_name.get(str(path.with_name(name)).casefold())
+            if original is not None and original != found.path:
+                nearest[found.path] = original
                 break
-    for found in files:
-        if found.path in is_copy_of:
-            # "image (1) (1).jpg" belongs to "image.jpg", not to "image (1).jpg".
-            top = found.path
-            while top in is_copy_of:
-                top = is_copy_of[top]
-            copies_of.setdefault(top, []).append(found)
-    facts = {found.path: found for found in files}
-    return [(facts[path], copies) for path, copies in sorted(copies_of.items())]
+    chains: dict[str, list[str]] = {}
+    for copy in nearest:
+        chain: list[str] = []
+        step = copy
+        while step in nearest:
+            step = nearest[step]
+            chain.insert(0, step)  # "image (1) (1).jpg": first "image.jpg", then "image (1).jpg"
+        chains[copy] = chain
+    return chains
 
 
-def _confirmed(root: Path, original: FileFacts, copies: list[FileFacts], max_megapixels: int) -> Group | None:
-    try:
-        first = _picture(root, original, max_megapixels)
-    except (OSError, UnreadablePicture):
-        return None
-    members = []
-    for copy in copies:
+class _Reader:
+    """Reads files whose names pair up, each once; remembers facts, not pixels."""
+
+    def __init__(self, listing: Listing, max_megapixels: int) -> None:
+        self._root = listing.root
+        self._facts = {found.path: found for found in listing.files}
+        self._max_megapixels = max_megapixels
+        self._pictures: dict[str, Picture | None] = {}
+
+    def picture(self, path: str) -> Picture | None:
+        """The picture at a path, or None when it cannot be read: it is never offered then."""
+        if path not in self._pictures:
+            try:
+                self._pictures[path] = self._read(self._facts[path])
+            except UnreadablePicture:
+                self._pictures[path] = None
+        return self._pictures[path]
+
+    def same(self, first: Picture, second: Picture) -> bool:
+        """Whether two pictures have the same bytes, or show the same in every respect."""
+        if first.digest == second.digest:
+            return True
+        if (first.width, first.height) != (second.width, second.height):
+            return False
         try:
-            picture = _picture(root, copy, max_megapixels)
-            if picture.digest == first.digest:
-                members.append(Member(picture, 1.0, IDENTICAL))
-            elif _same_pixels(first, picture, max_megapixels):
-                members.append(Member(picture, 1.0, SAME_PIXELS))
-        except (OSError, UnreadablePicture):
-            continue  # what cannot be read is never offered
-    return _with_best_keeper(first, members) if members else None
+            return images.same_pixels(*(images.read(one.full_path)[0] for one in (first, second)))
+        except UnreadablePicture:
+            return False
+
+    def _read(self, found: FileFacts) -> Picture:
+        data, digest = images.read(self._root / found.path)
+        shown = images.decode(data, 32, self._max_megapixels)
+        return Picture(
+            self._root, found.path, found.size, found.mtime_ns, shown.width, shown.height, shown.format, digest
+        )
 
 
-def _with_best_keeper(original: Picture, members: list[Member]) -> Group:
-    key = KeepRule().key
-    larger = [member for member in members if member.picture.size > original.size]
-    if not larger:
-        return Group(original, tuple(members))
-    best = min(larger, key=lambda member: key(member.picture))
-    others = [
-        Member(member.picture, 1.0, IDENTICAL if member.picture.digest == best.picture.digest else SAME_PIXELS)
-        for member in members
-        if member is not best
-    ]
-    return Group(best.picture, (Member(original, 1.0, SAME_PIXELS), *others))
+def relation(first: Picture, second: Picture) -> Match:
+    """How two pictures of one group match."""
+    return Match(0, 1.0, IDENTICAL if first.digest == second.digest else SAME_PIXELS)
 
 
-def _picture(root: Path, found: FileFacts, max_megapixels: int) -> Picture:
-    data, digest = images.read(root / found.path)
-    decoded = images.decode(data, 32, max_megapixels)
-    return Picture(root, found.path, found.size, found.mtime_ns, decoded.width, decoded.height, decoded.format, digest)
-
-
-def _same_pixels(first: Picture, second: Picture, max_megapixels: int) -> bool:
-    if (first.width, first.height) != (second.width, second.height):
-        return False
-    one, two = (images.pixels(picture.full_path, max_megapixels) for picture in (first, second))
-    return bool(np.array_equal(one, two))
+def _group(pictures: list[Picture]) -> Group:
+    original = pictures[0]
+    larger = [picture for picture in pictures if picture.size > original.size]
+    keeper = min(larger, key=KeepRule().key) if larger else original
+    others = [picture for picture in pictures if picture is not keeper]
+    return Group(keeper, tuple(Member(one, 1.0, relation(keeper, one).tier) for one in others))

@@ -167,6 +167,7 @@ def _digest_or_none(store: Catalogue, found: FileFacts) -> bytes | None:
 
 
 def _is_out_of_memory(problem: BaseException) -> bool:
-    # torch.OutOfMemoryError is a RuntimeError; the CPU allocator raises a plain one.
+    # torch.OutOfMemoryError is a RuntimeError; the CPU allocator and CUDA's libraries raise plain ones.
     text = str(problem).lower()
-    return isinstance(problem, MemoryError) or "out of memory" in text or "not enough memory" in text
+    signs = ("out of memory", "not enough memory", "can't allocate memory", "alloc_failed")
+    return isinstance(problem, MemoryError) or any(sign in text for sign in signs)

@@ -10,8 +10,10 @@ import hashlib
 import io
 import os
 import warnings
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import count, zip_longest
 from typing import Any
 
 import numpy as np
@@ -26,6 +28,7 @@ FRAMES_TO_TRY = 12
 # A JPEG is decoded at a fraction of its size, so it may be this many times larger than other formats.
 JPEG_ALLOWANCE = 4
 ORIENTATION_TAG = 0x0112
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -35,19 +38,25 @@ UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-# The limits below replace Pillow's own, which only warns between its two thresholds.
-Image.MAX_IMAGE_PIXELS = None
+# Pillow warns above this number of pixels and refuses twice as many; the limit of ``decode`` comes first.
+Image.MAX_IMAGE_PIXELS = 200_000_000
 ImageFile.LOAD_TRUNCATED_IMAGES = False
+warnings.filterwarnings("ignore", module="PIL")
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """An upright RGB picture and the size in pixels its file has when upright."""
+    """An upright RGB picture and the size in pixels its file has when upright.
+
+    ``several_frames``: the file is animated or has pages; ``image`` shows the first that is not blank.
+    """
 
     image: Image.Image
     width: int
     height: int
     format: str
+    several_frames: bool = False
 
 
 def digest(path: str | os.PathLike[str]) -> bytes:
@@ -64,7 +73,7 @@ def read(path: str | os.PathLike[str]) -> tuple[bytes, bytes]:
                 raise UnreadablePicture("the file is larger than 2 GiB")
             data = file.read()
     except OSError as problem:
-        raise UnreadablePicture(f"cannot be read: {problem.strerror or problem}") from problem
+        raise UnreadablePicture(f"cannot be read: {problem.strerror or problem}", may_pass=True) from problem
     return data, hashlib.sha256(data).digest()
 
 
@@ -80,15 +89,18 @@ def decode(data: bytes, size: int | None = None, max_megapixels: int = 100) -> D
         raise UnreadablePicture("the file holds nothing but zero bytes")
     register_formats()
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return _decode(data, size, max_megapixels)
+        return _decode(data, size, max_megapixels)
     except UnreadablePicture:
         raise
+    except Image.DecompressionBombError as problem:
+        most = 2 * (Image.MAX_IMAGE_PIXELS or 0) / 1e6
+        raise UnreadablePicture(
+            f"claims more than {most:.0f} megapixels: damaged, or a decompression bomb"
+        ) from problem
     except UnidentifiedImageError as problem:
         raise UnreadablePicture(_not_a_picture(data)) from problem
     except MemoryError as problem:
-        raise UnreadablePicture("decoding it needs more memory than there is") from problem
+        raise UnreadablePicture("decoding it needs more memory than there is", may_pass=True) from problem
     except Exception as problem:  # decoders raise anything: struct.error, SyntaxError, IndexError...
         raise UnreadablePicture(f"damaged: {str(problem) or type(problem).__name__}") from problem
 
@@ -105,9 +117,16 @@ def thumbnail(path: str | os.PathLike[str], side: int, max_megapixels: int = 100
     return image
 
 
-def pixels(path: str | os.PathLike[str], max_megapixels: int = 100) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """A file's upright RGB pixels in full, (height, width, 3) uint8."""
-    return np.asarray(open_upright(path, None, max_megapixels).image)
+def same_pixels(first: bytes, second: bytes) -> bool:
+    """Whether two files show the same in every respect: all frames, depth, alpha, colour profile, upright.
+
+    Takes the bytes of files that ``decode`` reads; raises UnreadablePicture for a damaged later frame.
+    """
+    try:
+        pairs = zip_longest(_frames_in_full(first), _frames_in_full(second))
+        return all(one is not None and two is not None and _equal(one, two) for one, two in pairs)
+    except Exception as problem:  # as in decode
+        raise UnreadablePicture(f"damaged: {problem or type(problem).__name__}") from problem
 
 
 def pillow_variant() -> str:
@@ -129,35 +148,82 @@ def register_formats() -> None:
 
 
 def _decode(data: bytes, size: int | None, max_megapixels: int) -> Decoded:
-    with Image.open(io.BytesIO(data), formats=[name for name in FORMATS if name in Image.OPEN]) as image:
+    for width, height in _sizes_within_icon(data):
+        _refuse_too_large(width, height, max_megapixels)
+    with _opened(data) as image:
         width, height = image.size
         kind = image.format or ""
-        _refuse_too_large(image, kind, size, max_megapixels)
+        _refuse_too_large(width, height, max_megapixels * (JPEG_ALLOWANCE if kind in ("JPEG", "MPO") and size else 1))
         orientation = _orientation(image)
         if size is not None and kind in ("JPEG", "MPO"):
             image.draft(None, (2 * size, 2 * size))
-        upright = _first_frame_not_blank(image)
+        upright = _first_frame_not_blank(image, max_megapixels)
+        # The second frame of an MPO is the same photo once more, for a 3-D or HDR display.
+        several = kind != "MPO" and bool(getattr(image, "is_animated", False))
     if orientation in UPRIGHT:
         upright = upright.transpose(UPRIGHT[orientation])
         if orientation >= 5:
             width, height = height, width
-    return Decoded(upright, width, height, "JPEG" if kind == "MPO" else kind)
+    return Decoded(upright, width, height, "JPEG" if kind == "MPO" else kind, several)
 
 
-def _refuse_too_large(image: Image.Image, kind: str, size: int | None, max_megapixels: int) -> None:
-    megapixels = image.width * image.height / 1e6
-    allowance = JPEG_ALLOWANCE if kind in ("JPEG", "MPO") and size is not None else 1
-    if megapixels > max_megapixels * allowance:
+Frame = tuple[tuple[object, ...], np.ndarray[Any, Any]]
+
+
+def _frames_in_full(data: bytes) -> Iterator[Frame]:
+    """What is shown besides the pixels, and the upright pixels at their own depth, frame by frame."""
+    with _opened(data) as image:
+        orientation = _orientation(image)
+        for number in count():
+            try:
+                image.seek(number)
+            except EOFError:
+                return
+            image.load()
+            eight_bit = image.mode in ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX")
+            frame = image.convert("RGBA") if eight_bit else image
+            if orientation in UPRIGHT:
+                frame = frame.transpose(UPRIGHT[orientation])
+            yield (frame.mode, image.info.get("icc_profile"), image.info.get("duration")), np.asarray(frame)
+
+
+def _equal(one: Frame, two: Frame) -> bool:
+    return one[0] == two[0] and np.array_equal(one[1], two[1])
+
+
+def _opened(data: bytes) -> Image.Image:
+    formats = [name for name in FORMATS if name in Image.OPEN]
+    if data.startswith(PNG_SIGNATURE):
+        # Pillow reads PNG data past wrong checksums: a download that ends in zeros would pass for whole.
+        Image.open(io.BytesIO(data), formats=["PNG"]).verify()
+    return Image.open(io.BytesIO(data), formats=formats)
+
+
+def _sizes_within_icon(data: bytes) -> Iterator[tuple[int, int]]:
+    """What the PNGs within an ICO say of their size: Pillow decodes the first on opening, whatever the icon says."""
+    if data[:4] != b"\0\0\1\0":
+        return
+    for entry in range(int.from_bytes(data[4:6], "little")):
+        offset = int.from_bytes(data[18 + 16 * entry : 22 + 16 * entry], "little")
+        if data[offset : offset + 8] == PNG_SIGNATURE:
+            yield (
+                int.from_bytes(data[offset + 16 : offset + 20], "big"),
+                int.from_bytes(data[offset + 20 : offset + 24], "big"),
+            )
+
+
+def _refuse_too_large(width: int, height: int, limit: int) -> None:
+    megapixels = width * height / 1e6
+    if megapixels > limit:
         raise UnreadablePicture(
-            f"{megapixels:,.0f} megapixels is more than the limit of {max_megapixels * allowance} "
-            "(setting max_megapixels)"
+            f"{megapixels:,.0f} megapixels is more than the limit of {limit} (setting max_megapixels)", may_pass=True
         )
 
 
 def _orientation(image: Image.Image) -> int:
     # A damaged EXIF block says nothing about the pixels: such a picture is shown as it lies.
-    # HEIF and AVIF decoders turn the picture themselves.
-    if image.format in ("HEIF", "AVIF"):
+    # The decoders of HEIF and TIFF turn the picture themselves.
+    if image.format in ("HEIF", "TIFF"):
         return 1
     try:
         return int(image.getexif().get(ORIENTATION_TAG, 1))
@@ -165,7 +231,7 @@ def _orientation(image: Image.Image) -> int:
         return 1
 
 
-def _first_frame_not_blank(image: Image.Image) -> Image.Image:
+def _first_frame_not_blank(image: Image.Image, max_megapixels: int) -> Image.Image:
     """The first frame that shows something, in RGB; the very first where all are blank."""
     first = _to_rgb(image)
     if not getattr(image, "is_animated", False) or not _is_blank(first):
@@ -175,6 +241,7 @@ def _first_frame_not_blank(image: Image.Image) -> Image.Image:
             image.seek(number)
         except EOFError:
             break
+        _refuse_too_large(*image.size, max_megapixels)
         frame = _to_rgb(image)
         if not _is_blank(frame):
             return frame
@@ -187,12 +254,12 @@ def _is_blank(image: Image.Image) -> bool:
 
 def _to_rgb(image: Image.Image) -> Image.Image:
     image.load()
-    if image.mode == "RGB" and "transparency" not in image.info:
-        return image.copy()
-    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
-        return _on_grey(image)
     if image.mode.startswith(("I", "F")):
         return _from_wide(image)
+    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+        return _on_grey(image)
+    if image.mode == "RGB":
+        return image.copy()
     if image.mode == "LAB":
         return _from_lab(image)
     return image.convert("RGB")

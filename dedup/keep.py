@@ -99,11 +99,17 @@ def make_groups(
             continue
         taken.add(number)
         taken.update(match.other for match in free)
-        members = [Member(pictures[match.other], match.similarity, match.tier) for match in free]
+        members = [_member(pictures[number], pictures[match.other], match) for match in free]
         members.sort(key=lambda member: (-member.similarity, rule.key(member.picture)))
         groups.append(Group(pictures[number], tuple(members)))
     groups.sort(key=lambda group: (-group.others[0].similarity, rule.key(group.keeper)))
     return groups
+
+
+def _member(keeper: Picture, picture: Picture, match: Match) -> Member:
+    # Encoders see one frame: pages and animations that only begin alike must not be removed unseen.
+    unsure = match.tier == SIMILAR and (keeper.several_frames or picture.several_frames)
+    return Member(picture, match.similarity, match.tier, marked=not unsure)
 
 
 def bytes_freed(groups: Iterable[Group]) -> int:

@@ -24,7 +24,8 @@ Product = Callable[[Rows, Rows], Rows]
 MARGIN = 1e-4
 # Pairs equal to the threshold up to float64 rounding count as at it.
 ROUNDING = 1e-9
-MAX_PAIRS = 200_000_000
+# About two gigabytes; more comes only from a threshold far too low, and is an error, never a cut.
+MAX_PAIRS = 40_000_000
 DEFAULT_TILE_BYTES = 64 << 20
 
 

@@ -225,7 +225,7 @@ def ask_threshold(current: Settings) -> float:
 def understand_threshold(text: str) -> float:
     """A number from 0 to 1, with a point or a comma; raises DedupError."""
     try:
-        value = float(text.replace(",", "."))
+        value = float(text.strip().replace(",", "."))
     except ValueError:
         raise DedupError(f"{text} is not a number.", "Type a number from 0 to 1, such as 0.96.") from None
     if not 0.0 <= value <= 1.0:
@@ -275,9 +275,9 @@ def change_settings() -> None:
 
     def understand(text: str) -> Settings:
         if name == "encoder":
-            spec(text)
+            spec(text.strip())
         try:
-            return settings.checked(replace(settings.load(), **{name: kind(text)}))
+            return settings.checked(replace(settings.load(), **{name: kind(text.strip())}))
         except ValueError:
             raise DedupError(f"{text} is not a number.", "Type a number.") from None
 

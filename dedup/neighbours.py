@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from dedup.keep import IDENTICAL, SIMILAR, Match
-from dedup.match import IntVector, Rows, cosine, find_matches
+from dedup.match import ROUNDING, IntVector, Rows, cosine, find_matches
 from dedup.progress import Report, silent
 from dedup.store import Picture
 
@@ -79,7 +79,7 @@ class Neighbours:
         if self._is_flat(first) and self._is_flat(second):
             return None
         similarity = float(cosine(self._vectors[[first]], self._vectors[[second]])[0])
-        return Match(second, similarity, SIMILAR) if similarity >= self._threshold else None
+        return Match(second, similarity, SIMILAR) if similarity >= self._threshold - ROUNDING else None
 
     def _wanted(self, number: int, content: int, similarity: float, tier: str) -> Iterator[Match]:
         for other in self._files_of[content]:

@@ -22,8 +22,11 @@ PICTURE_SUFFIXES = frozenset(
 TRASH_NAME = ".dedup-trash"
 # Trash folders of this tool, of the common desktops and of network stores: what lies
 # there was thrown away once, so it must never count as a kept copy.
-SKIPPED_FOLDERS = frozenset({TRASH_NAME, "$RECYCLE.BIN", "System Volume Information", "@eaDir", "#recycle"})
-SKIPPED_PREFIXES = (".Trash", ".trash")
+SKIPPED_FOLDERS = frozenset({TRASH_NAME, "$recycle.bin", "system volume information", "@eadir", "#recycle"})
+SKIPPED_PREFIXES = (".trash",)
+HOME_TRASH = (".local/share/trash", "/.local/share/trash")
+# Android's gallery trash and unfinished downloads lie beside the pictures.
+SKIPPED_FILES = (".trashed-", ".pending-")
 
 
 class FileFacts(NamedTuple):
@@ -43,13 +46,17 @@ class FileFacts(NamedTuple):
 
 @dataclass(slots=True)
 class Listing:
-    """The picture files of a folder in path order, each file once, and what was passed over."""
+    """The picture files of a folder in path order, each file once, and what was passed over.
+
+    ``closed`` are the subfolders (relative) that could not be looked into.
+    """
 
     root: Path
     files: list[FileFacts] = field(default_factory=list)
     links: int = 0
     hard_links: int = 0
     refused: list[Skipped] = field(default_factory=list)
+    closed: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +96,10 @@ def list_pictures(root: Path) -> Listing:
 
 
 def compare(listing: Listing, known: Mapping[str, tuple[int, int]]) -> Changes:
-    """What differs from ``known`` (path -> (size, mtime_ns))."""
+    """What differs from ``known`` (path -> (size, mtime_ns)).
+
+    What lies in a folder that could not be looked into is not gone.
+    """
     new, changed, unchanged = [], [], []
     for found in listing.files:
         before = known.get(found.path)
@@ -100,7 +110,9 @@ def compare(listing: Listing, known: Mapping[str, tuple[int, int]]) -> Changes:
         else:
             changed.append(found)
     present = {found.path for found in listing.files}
-    return Changes(new, changed, unchanged, sorted(path for path in known if path not in present))
+    closed = tuple(f"{folder}/" if folder else "" for folder in listing.closed)
+    gone = sorted(path for path in known if path not in present and not (closed and path.startswith(closed)))
+    return Changes(new, changed, unchanged, gone)
 
 
 def _read_folder(listing: Listing, relative: str) -> list[str]:
@@ -114,7 +126,7 @@ def _read_folder(listing: Listing, relative: str) -> list[str]:
                     if entry.is_symlink():
                         listing.links += _is_picture_name(entry.name)
                     elif entry.is_dir(follow_symlinks=False):
-                        if not _is_skipped_folder(entry.name):
+                        if not _is_skipped_folder(path):
                             subfolders.append(path)
                     elif _is_picture_name(entry.name) and entry.is_file(follow_symlinks=False):
                         listing.files.append(_facts(path, entry))
@@ -122,6 +134,7 @@ def _read_folder(listing: Listing, relative: str) -> list[str]:
                     listing.refused.append(Skipped(entry.path, _reason(problem)))
     except OSError as problem:
         listing.refused.append(Skipped(str(listing.root / relative), _reason(problem)))
+        listing.closed.append(relative)
     return subfolders
 
 
@@ -145,11 +158,13 @@ def _drop_hard_links(listing: Listing) -> None:
 
 def _is_picture_name(name: str) -> bool:
     dot = name.rfind(".")
-    return dot >= 0 and name[dot:].lower() in PICTURE_SUFFIXES
+    return dot >= 0 and name[dot:].lower() in PICTURE_SUFFIXES and not name.startswith(SKIPPED_FILES)
 
 
-def _is_skipped_folder(name: str) -> bool:
-    return name in SKIPPED_FOLDERS or name.startswith(SKIPPED_PREFIXES)
+def _is_skipped_folder(path: str) -> bool:
+    folded = path.casefold()
+    name = folded.rpartition("/")[2]
+    return name in SKIPPED_FOLDERS or name.startswith(SKIPPED_PREFIXES) or folded.endswith(HOME_TRASH)
 
 
 def _reason(problem: OSError) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import os
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -68,7 +69,7 @@ def checked(settings: Settings) -> Settings:
         value = getattr(settings, name)
         if isinstance(value, int | float) and not bound.low <= value <= bound.high:
             raise DedupError(
-                f"The setting {name} must lie between {bound.low:g} and {bound.high:g}, not {value:g}.",
+                f"The setting {name} must lie between {bound.low:g} and {bound.high:g}, not {value}.",
                 "Choose another value.",
             )
     return settings
@@ -78,21 +79,18 @@ def load() -> Settings:
     """The saved settings; what is missing, unknown or of the wrong type takes its default."""
     try:
         saved: Any = json.loads((home() / "settings.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return Settings()
     if not isinstance(saved, dict):
         return Settings()
-    default = Settings()
-    usable: dict[str, Any] = {}
+    settings = Settings()
     for field in fields(Settings):
-        wanted = type(getattr(default, field.name))
-        value = saved.get(field.name)
-        if isinstance(value, wanted) or (wanted is float and isinstance(value, int)):
-            usable[field.name] = value
-    try:
-        return checked(replace(default, **usable))
-    except DedupError:
-        return default
+        value: Any = saved.get(field.name)
+        wanted = type(getattr(settings, field.name))
+        if type(value) is wanted or (wanted is float and type(value) is int):
+            with suppress(DedupError):
+                settings = checked(replace(settings, **dict[str, Any]({field.name: value})))
+    return settings
 
 
 def save(settings: Settings) -> None:

@@ -61,8 +61,8 @@ def when(moment: str) -> str:
 
 
 def dimensions(picture: Picture) -> str:
-    """``640 x 480``."""
-    return f"{picture.width} x {picture.height}"
+    """``640 x 480``, and whether there are several frames."""
+    return f"{picture.width} x {picture.height}" + (", several frames" if picture.several_frames else "")
 
 
 def how_similar(match: Match | None) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from dedup import comparison, filenames, hasher, scan, trash
 from dedup.encoders import Encoder, EncoderSpec, LoadOptions, spec
 from dedup.errors import DedupError
 from dedup.keep import Group, KeepRule, Match, make_groups
-from dedup.neighbours import Neighbours
+from dedup.neighbours import Dismissed, Neighbours, nothing_dismissed
 from dedup.progress import Notice, Report, Skipped
 from dedup.scan import real_folder
 from dedup.settings import Settings
@@ -88,13 +88,10 @@ class Health:
     files_on_disk: int
 
 
-def load_encoder(row: EncoderSpec, settings: Settings, report: Report, kind: str = "") -> Encoder:
+def load_encoder(row: EncoderSpec, options: LoadOptions, report: Report) -> Encoder:
     """The encoder with its weights; says that loading takes a moment."""
     report(Notice(f"Loading PyTorch and {row.title} ..."))
-    weights = Path(settings.weights).expanduser() if settings.weights else None
-    if kind and kind not in row.kinds:
-        raise DedupError(f"{row.name} has no embedding {kind}.", f"Choose one of: {', '.join(row.kinds)}.")
-    return row.load(LoadOptions(kind=row.layer(kind), weights=weights))
+    return row.load(options)
 
 
 def index(
@@ -108,26 +105,27 @@ def index(
     """Encode the new and changed pictures of a folder (all of them with ``again``) into its database.
 
     Weights are loaded only when there is something to encode. Stopping at any moment loses
-    at most the batch in flight; the next run goes on from there.
+    at most the batch in flight; the next run goes on from there. ``encoder`` is one that is
+    loaded already, instead of the one the settings name.
     """
     root = real_folder(folder)
-    row = spec(settings.encoder) if encoder is None else None
-    name, layer = (row.name, row.layer(settings.kind)) if row else _name_and_layer(encoder)
+    row, options = spec(settings.encoder), _load_options(settings)
+    wanted = _identity_of(encoder) if encoder else _identity_in_registry(row, options)
     with Catalogue(root, create=True) as store, folder_lock(root):
         trash.settle(store)
         listing = scan.list_pictures(root)
         before = scan.compare(listing, store.known())
         changes = hasher.recognise_moved(store, before)
-        todo = listing.files if again else _without_vector(store, changes, name, layer, settings)
+        todo = listing.files if again else _without_vector(store, changes, wanted)
         summary = hasher.HashSummary(0, 0, 0.0)
         if todo:
-            ready = encoder or load_encoder(spec(settings.encoder), settings, report, settings.kind)
-            options = hasher.HashOptions(
-                settings.batch_size or (row.batch_size if row else 32), settings.num_workers, settings.max_megapixels
+            ready = encoder or load_encoder(row, options, report)
+            how = hasher.HashOptions(
+                settings.batch_size or row.batch_size, settings.num_workers, settings.max_megapixels
             )
-            summary = hasher.hash_pictures(store, todo, ready, options, report)
+            summary = hasher.hash_pictures(store, todo, ready, how, report)
         return IndexResult(
-            name,
+            wanted[0],
             store.count("ok"),
             summary.encoded,
             len(before.new) - len(changes.new),
@@ -183,19 +181,25 @@ def find_by_name(folders: Sequence[str | Path], settings: Settings, report: Repo
     """The copies that their names suggest and their contents confirm; needs no index."""
     roots = _distinct(folders)
     groups: list[Group] = []
-    count = 0
-    for root in roots:
+    seen: set[tuple[int, int]] = set()
+    # A file in nested folders belongs to the inner one, and is offered once.
+    for root in sorted(roots, key=lambda root: -len(root.parts)):
         listing = scan.list_pictures(root)
-        count += len(listing.files)
-        groups += filenames.find_copies(listing, settings.max_megapixels, report)
-    relations = {
-        (one, two): Match(0, 1.0, member.tier)
-        for group in groups
-        for member in group.others
-        for one in group.pictures
-        for two in group.pictures
-    }
-    return Found("file names", 1.0, roots, count, [], groups, KeepRule(), lambda one, two: relations.get((one, two)))
+        listing.files = [found for found in listing.files if found.identity not in seen]
+        seen.update(found.identity for found in listing.files)
+        dismissed = _dismissed_in(root)
+        for group in filenames.find_copies(listing, settings.max_megapixels, report):
+            others = tuple(one for one in group.others if not dismissed(group.keeper.digest, one.picture.digest))
+            if others:
+                groups.append(replace(group, others=others))
+    return Found("file names", 1.0, roots, len(seen), [], groups, KeepRule(), filenames.relation)
+
+
+def _dismissed_in(root: Path) -> Dismissed:
+    if not database_path(root).exists():
+        return nothing_dismissed
+    with Catalogue(root) as store:
+        return NotDuplicates([store])
 
 
 def plan_marked(found: Found) -> Plan:
@@ -233,20 +237,31 @@ def dry_run(plan: Plan, report: Report) -> Outcome:
 
 def runs(folder: str | Path) -> list[Run]:
     """The removal runs in a folder's trash, newest first."""
-    with Catalogue(real_folder(folder), create=True) as store:
+    root = real_folder(folder)
+    if not trash.has_trash(root):
+        return []
+    with Catalogue(root, create=True) as store:
         return trash.runs_in_trash(store)
 
 
 def undo(folder: str | Path, run_id: str | None, report: Report) -> Outcome:
     """Bring back a run of a folder (the latest by default)."""
-    with Catalogue(real_folder(folder), create=True) as store:
+    with _with_trash(folder) as store:
         return trash.undo(store, run_id, report)
 
 
-def purge(folder: str | Path, run_id: str | None, report: Report) -> Outcome:
-    """Delete a run (or everything) from a folder's trash for good."""
-    with Catalogue(real_folder(folder), create=True) as store:
-        return trash.purge(store, run_id, report)
+def purge(folder: str | Path, run_id: str | None, report: Report, *, last_copies: bool = False) -> Outcome:
+    """Delete a run (or everything) from a folder's trash for good; see ``trash.purge``."""
+    with _with_trash(folder) as store:
+        return trash.purge(store, run_id, report, last_copies=last_copies)
+
+
+def _with_trash(folder: str | Path) -> Catalogue:
+    """The database of a folder that has a trash; a lost database is made anew, none is made elsewhere."""
+    root = real_folder(folder)
+    if not trash.has_trash(root):
+        raise DedupError(f"The trash of {root} is empty.", "There is nothing to bring back or to purge.")
+    return Catalogue(root, create=True)
 
 
 def verify(folder: str | Path) -> Health:
@@ -279,12 +294,34 @@ def forget_ghosts(folder: str | Path) -> int:
         return len(gone)
 
 
-def _without_vector(
-    store: Catalogue, changes: scan.Changes, encoder: str, layer: str, settings: Settings
-) -> list[scan.FileFacts]:
-    """New and changed files, and unchanged readable ones that have no vector in this encoder's set yet."""
-    sets = [row.id for row in store.sets() if (row.provenance.encoder, row.provenance.layer) == (encoder, layer)]
-    covered = store.embedded(sets[0]) if sets else set()
+# (encoder, layer, preprocessing version, checkpoint); "" stands for a checkpoint only loading can tell.
+_Identity = tuple[str, str, int, str]
+
+
+def _identity_of(encoder: Encoder) -> _Identity:
+    made_by = encoder.provenance
+    return made_by.encoder, made_by.layer, made_by.preprocessing, made_by.checkpoint
+
+
+def _identity_in_registry(row: EncoderSpec, options: LoadOptions) -> _Identity:
+    return row.name, options.kind, row.preprocessing, row.checkpoint(options)
+
+
+def _load_options(settings: Settings) -> LoadOptions:
+    row = spec(settings.encoder)
+    if settings.kind and settings.kind not in row.kinds:
+        raise DedupError(f"{row.name} has no embedding {settings.kind}.", f"Choose one of: {', '.join(row.kinds)}.")
+    return LoadOptions(row.layer(settings.kind), Path(settings.weights).expanduser() if settings.weights else None)
+
+
+def _without_vector(store: Catalogue, changes: scan.Changes, wanted: _Identity) -> list[scan.FileFacts]:
+    """New and changed files, and unchanged readable ones that have no vector of this encoder yet."""
+    covered: set[str] = set()
+    for row in store.sets():
+        made_by = row.provenance
+        same_encoder = (made_by.encoder, made_by.layer, made_by.preprocessing) == wanted[:3]
+        if same_encoder and wanted[3] in ("", made_by.checkpoint):
+            covered |= store.embedded(row.id)
     unreadable = store.unreadable()
     missing = [found for found in changes.unchanged if found.path not in covered and found.path not in unreadable]
     return sorted([*changes.new, *changes.changed, *missing])
@@ -307,11 +344,6 @@ def _distinct(folders: Sequence[str | Path]) -> list[Path]:
     if not folders:
         raise DedupError("No folder was given.", "Name at least one folder.")
     return list(dict.fromkeys(real_folder(folder) for folder in folders))
-
-
-def _name_and_layer(encoder: Encoder | None) -> tuple[str, str]:
-    assert encoder is not None
-    return encoder.provenance.encoder, encoder.provenance.layer
 
 
 def is_indexed(folder: str | Path) -> bool:

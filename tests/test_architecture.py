@@ -77,7 +77,9 @@ def test_inside_the_trash_only_moves_touches_files() -> None:
     for path in (PACKAGE / "trash").glob("*.py"):
         if path.name != "moves.py":
             text = path.read_text()
-            assert not re.search(r"\bos\.(rename|replace|remove|unlink|rmdir)\b|\.unlink\(|\.rename\(|shutil", text), path
+            assert not re.search(r"\bos\.(rename|replace|remove|unlink|rmdir)\b|\.unlink\(|\.rename\(|shutil", text), (
+                path
+            )
 
 
 def test_only_the_store_speaks_sql() -> None:

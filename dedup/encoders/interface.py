@@ -66,7 +66,11 @@ class LoadOptions:
 
 @dataclass(frozen=True, slots=True)
 class EncoderSpec:
-    """One row of the registry. ``kinds`` names the embeddings, the default one first."""
+    """One row of the registry. ``kinds`` names the embeddings, the default one first.
+
+    ``checkpoint`` tells, without loading a library, the checkpoint that ``load`` would take
+    with the same options; "" when only loading can tell.
+    """
 
     name: str
     title: str
@@ -79,6 +83,8 @@ class EncoderSpec:
     where_weights_come_from: str
     good_for: str
     available: Callable[[], bool]
+    checkpoint: Callable[[LoadOptions], str]
+    preprocessing: int
     kinds: tuple[str, ...] = ("final",)
 
     def layer(self, kind: str) -> str:

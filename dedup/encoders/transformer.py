@@ -61,6 +61,7 @@ def load(checkpoint: Checkpoint, options: LoadOptions) -> Encoder:
         import transformers
 
         transformers.logging.set_verbosity_error()
+        transformers.logging.disable_progress_bar()
         model_class = getattr(transformers, checkpoint.model_class)
     except (ImportError, AttributeError) as problem:
         raise WeightsUnavailable(
@@ -72,12 +73,33 @@ def load(checkpoint: Checkpoint, options: LoadOptions) -> Encoder:
         if not local_only and (options.weights or not hub_answers()):
             break
         try:
-            model = model_class.from_pretrained(source, local_files_only=local_only)
+            model = _whole_model(model_class, source, local_only)
             config = _preprocessor_config(source, local_only)
             return VisionTransformer(checkpoint, model, config, options)
         except Exception as problem:  # hub, file, format and network errors share no base class
             cause = problem
     raise _unavailable(checkpoint, options) from cause
+
+
+def checkpoint_of(checkpoint: Checkpoint, options: LoadOptions) -> str:
+    """The digest of a local copy, or the commit in the hub's cache; "" when neither is here."""
+    if options.weights:
+        return _digest_of_folder(options.weights)
+    if find_spec("huggingface_hub") is None:
+        return ""
+    from huggingface_hub import try_to_load_from_cache
+
+    config = try_to_load_from_cache(checkpoint.hub_id, "config.json")
+    return Path(config).parent.name if isinstance(config, str) else ""
+
+
+def _whole_model(model_class: Any, source: str, local_only: bool) -> Any:
+    """The model with every weight from the checkpoint: what is missing would be filled with random numbers."""
+    model, info = model_class.from_pretrained(source, local_files_only=local_only, output_loading_info=True)
+    absent = [*info["missing_keys"], *info["mismatched_keys"]]
+    if absent:
+        raise ValueError(f"{len(absent)} weights are missing from {source}")
+    return model
 
 
 def hub_answers() -> bool:
@@ -165,10 +187,14 @@ def _preprocessing(config: dict[str, Any]) -> tuple[Prepare, tuple[float, ...], 
 
 def _revision(model: Any, options: LoadOptions) -> str:
     """The hub's commit, or the digest of a local folder's weights."""
-    if not options.weights:
-        return str(getattr(model.config, "_commit_hash", None) or "unknown")
+    if options.weights:
+        return _digest_of_folder(options.weights)
+    return str(getattr(model.config, "_commit_hash", None) or "unknown")
+
+
+def _digest_of_folder(weights: Path) -> str:
     digest = hashlib.sha256()
-    for path in sorted(options.weights.glob("*.safetensors")) + sorted(options.weights.glob("*.bin")):
+    for path in sorted(weights.glob("*.safetensors")) + sorted(weights.glob("*.bin")):
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     return f"sha256:{digest.hexdigest()[:16]}"

@@ -15,6 +15,7 @@ from dedup.store import Picture
 from dedup.wording import dimensions, how_similar, printable, shortened, size
 
 SETS_PER_PAGE = 20
+PICTURES_PER_SET = 60
 PICTURES_PER_ROW = 5
 CELL, CAPTION, MARGIN, TITLE = 220, 68, 14, 30
 GREEN, RED, GREY, INK = (40, 150, 70), (200, 50, 45), (150, 150, 150), (30, 30, 30)
@@ -44,14 +45,17 @@ def write_contact_sheets(groups: Sequence[Group], folder: Path, report: Report) 
 
 
 def _draw_page(groups: Sequence[Group], before: int, total: int) -> Image.Image:
-    rows = [-(-len(group.pictures) // PICTURES_PER_ROW) for group in groups]
+    rows = [-(-min(len(group.pictures), PICTURES_PER_SET) // PICTURES_PER_ROW) for group in groups]
     width = MARGIN + PICTURES_PER_ROW * (CELL + MARGIN)
     height = MARGIN + sum(TITLE + count * (CELL + CAPTION + MARGIN) for count in rows)
     page = Image.new("RGB", (width, height), (250, 250, 250))
     draw = ImageDraw.Draw(page)
     top = MARGIN
     for number, (group, count) in enumerate(zip(groups, rows, strict=True), before + 1):
-        draw.text((MARGIN, top), f"Duplicate Set {number} of {total}", fill=INK, font=_font(17))
+        title = f"Duplicate Set {number} of {total}"
+        if len(group.pictures) > PICTURES_PER_SET:
+            title += f"   (the first {PICTURES_PER_SET} of its {len(group.pictures):,} pictures)"
+        draw.text((MARGIN, top), title, fill=INK, font=_font(17))
         top += TITLE
         _draw_group(page, draw, group, top)
         top += count * (CELL + CAPTION + MARGIN)
@@ -63,7 +67,7 @@ def _draw_group(page: Image.Image, draw: ImageDraw.ImageDraw, group: Group, top:
     for member in group.others:
         remark = how_similar(Match(0, member.similarity, member.tier))
         cells.append((member.picture, RED if member.marked else GREEN, remark))
-    for place, (picture, colour, remark) in enumerate(cells):
+    for place, (picture, colour, remark) in enumerate(cells[:PICTURES_PER_SET]):
         left = MARGIN + place % PICTURES_PER_ROW * (CELL + MARGIN)
         _draw_cell(
             page, draw, picture, colour, remark, left, top + place // PICTURES_PER_ROW * (CELL + CAPTION + MARGIN)

@@ -78,6 +78,9 @@ class ReviewSession:
         if len(one.kept) == 1:
             return "One picture of a set always stays; make another one the keeper first."
         one.marked.add(number)
+        if self._partner(one, number) is None:
+            one.marked.discard(number)
+            return self._line(one, number, "stays: it matches none of the other pictures that stay")
         if number == one.keeper:
             one.keeper = one.kept[0]
         return self._line(one, number, "is to be removed") + self._repair(one)

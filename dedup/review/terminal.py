@@ -24,7 +24,7 @@ def review_in_terminal(session: ReviewSession) -> None:
             shown = session.position
         count, freed = session.totals()
         prompt = f"Set {session.position + 1} of {len(session.sets)}, removing {files(count)} ({size(freed)})"
-        command = console.ask_line(prompt + ", command")
+        command = console.ask_line(prompt + ", command").strip()
         if command in ("d", "done", "q"):
             return
         if command == "":

@@ -89,7 +89,7 @@ class ReviewWindow:
         self._board = Board(self._axes, session)
         self._title = figure.text(0.5, 0.955, "", ha="center", va="center", fontsize=15, weight="bold", color=INK)
         self._totals = figure.text(0.985, 0.955, "", ha="right", va="center", fontsize=11, color=RED)
-        self._line = figure.text(0.5, 0.098, "", ha="center", va="center", fontsize=10, color=INK)
+        self._line = figure.text(0.5, 0.098, "", ha="center", va="center", fontsize=10, color=INK, parse_math=False)
         self._hint = figure.text(0.5, 0.013, HELP, ha="center", va="center", fontsize=8, color=PALE)
         self.previous = Button(figure.add_axes((0.31, 0.035, 0.17, 0.045)), "<- Previous")
         self.next = Button(figure.add_axes((0.52, 0.035, 0.17, 0.045)), "Next ->")
@@ -146,6 +146,7 @@ class ReviewWindow:
     def zoom(self) -> None:
         """Show one picture in the whole window, or all of them again."""
         self.zoomed = not self.zoomed
+        self.message = ""
         self.draw()
 
     def quit(self) -> None:

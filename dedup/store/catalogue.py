@@ -38,6 +38,7 @@ class Picture:
     format: str
     digest: bytes
     contrast: float = 255.0
+    several_frames: bool = False
 
     @property
     def full_path(self) -> Path:
@@ -59,6 +60,7 @@ class Indexed:
     contrast: float = 0.0
     reason: str = ""
     vector: np.ndarray[Any, np.dtype[np.float32]] | None = None
+    several_frames: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,16 +219,15 @@ class Catalogue:
         count = next(self.query("SELECT count(*) FROM embeddings WHERE set_id = ?", (set_id,)))[0]
         vectors = np.empty((count, dim), dtype=np.float16)
         rows = self.query(
-            "SELECT p.path, p.size, p.mtime_ns, p.width, p.height, p.format, p.digest, p.contrast, e.vector "
+            "SELECT p.path, p.size, p.mtime_ns, p.width, p.height, p.format, p.digest, p.contrast, "
+            "p.several_frames, e.vector "
             "FROM embeddings e JOIN pictures p ON p.id = e.picture_id "
             "WHERE e.set_id = ? AND p.state = 'ok' ORDER BY e.id",
             (set_id,),
         )
-        for path, size, mtime, width, height, kind, digest, contrast, vector in rows:
+        for path, *facts, vector in rows:
             vectors[len(pictures)] = np.frombuffer(vector, dtype=np.float16)
-            pictures.append(
-                Picture(self.root, path_from_column(path), size, mtime, width, height, kind, digest, contrast)
-            )
+            pictures.append(Picture(self.root, path_from_column(path), *facts))
         order = sorted(range(len(pictures)), key=lambda row: pictures[row].path)
         return [pictures[row] for row in order], vectors[order]
 
@@ -252,14 +253,15 @@ def _save_picture(db: sqlite3.Connection, item: Indexed) -> int:
         item.format,
         item.digest,
         item.contrast,
+        item.several_frames,
         "unreadable" if item.reason else "ok",
         item.reason,
         path,
     )
     if before is None:
         cursor = db.execute(
-            "INSERT INTO pictures(size, mtime_ns, width, height, format, digest, contrast, state, reason, path) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO pictures(size, mtime_ns, width, height, format, digest, contrast, several_frames, state, "
+            "reason, path) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             values,
         )
         return int(cursor.lastrowid or 0)
@@ -267,7 +269,7 @@ def _save_picture(db: sqlite3.Connection, item: Indexed) -> int:
         db.execute("DELETE FROM embeddings WHERE picture_id = ?", (before[0],))
     db.execute(
         "UPDATE pictures SET size = ?, mtime_ns = ?, width = ?, height = ?, format = ?, digest = ?, contrast = ?, "
-        "state = ?, reason = ? WHERE path = ?",
+        "several_frames = ?, state = ?, reason = ? WHERE path = ?",
         values,
     )
     return int(before[0])

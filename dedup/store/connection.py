@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from dedup import settings
 from dedup.errors import DedupError
-from dedup.store.schema import APPLICATION_ID, MIGRATIONS, migrate
+from dedup.store.schema import APPLICATION_ID, MIGRATIONS, migrate, version_of
 
 DATABASE_NAME = "image_database.db"
 # A table of this name holds the vectors of the tool this one replaces: left as it is.
@@ -30,11 +31,11 @@ def database_path(root: Path) -> Path:
 def connect(root: Path, *, create: bool) -> sqlite3.Connection:
     """An open, migrated connection; raises DedupError where the file is damaged, foreign or newer."""
     path = database_path(root)
-    if not create and not path.exists():
+    if not create and not path.exists() and not (root / DATABASE_NAME).exists():
         raise DedupError(f"{root} has not been indexed yet.", f'Run: python detector.py index "{root}"')
     connection = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _bring_along(root, path)
         connection = sqlite3.connect(path, timeout=30.0, isolation_level=None, check_same_thread=False)
         _refuse_what_is_not_ours(connection, path)
         connection.execute("PRAGMA foreign_keys = ON")
@@ -51,6 +52,14 @@ def connect(root: Path, *, create: bool) -> sqlite3.Connection:
             connection.close()
         raise
     return connection
+
+
+def _bring_along(root: Path, path: Path) -> None:
+    """Let a folder that has become read-only keep the work done while it was not."""
+    inside = root / DATABASE_NAME
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path != inside and inside.exists() and not path.exists():
+        shutil.copyfile(inside, path)
 
 
 def explained(problem: sqlite3.Error, path: Path) -> DedupError:
@@ -108,9 +117,8 @@ def path_from_column(value: str | bytes) -> str:
 
 
 def _refuse_what_is_not_ours(connection: sqlite3.Connection, path: Path) -> None:
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
     ours = connection.execute("PRAGMA application_id").fetchone()[0] == APPLICATION_ID
-    if ours and version > len(MIGRATIONS):
+    if version_of(connection) > len(MIGRATIONS):
         raise DedupError(f"{path} was written by a newer version of this tool.", "Update this tool, then try again.")
     with closing(connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")) as rows:
         tables = {row[0] for row in rows}

@@ -20,7 +20,8 @@ CREATE TABLE pictures (
     height INTEGER NOT NULL DEFAULT 0,
     format TEXT NOT NULL DEFAULT '',
     digest BLOB,                     -- SHA-256 of the file; NULL where it could not be read at all
-    contrast REAL NOT NULL DEFAULT 0,
+    contrast REAL NOT NULL DEFAULT 0,   -- standard deviation of what the encoder sees, 0 to 128
+    several_frames INTEGER NOT NULL DEFAULT 0,
     state TEXT NOT NULL CHECK (state IN ('ok', 'unreadable', 'trash')),
     reason TEXT NOT NULL DEFAULT ''
 );
@@ -80,15 +81,21 @@ CREATE INDEX journal_by_run ON journal(run_id);
 MIGRATIONS = (_M001,)
 
 
+def version_of(connection: sqlite3.Connection) -> int:
+    """The version of our tables in a database, 0 where there are none; another program's number is not ours."""
+    if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+        return 0
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
 def migrate(connection: sqlite3.Connection) -> None:
     """Bring the database to the newest version, one transaction per migration."""
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    for number in range(version, len(MIGRATIONS)):
+    for number in range(version_of(connection), len(MIGRATIONS)):
         script = "\n".join(line.partition("--")[0] for line in MIGRATIONS[number].splitlines())
         with connection:
             connection.execute("BEGIN IMMEDIATE")
             # Another process may have done this migration while this one waited.
-            if connection.execute("PRAGMA user_version").fetchone()[0] > number:
+            if version_of(connection) > number:
                 continue
             for statement in script.split(";"):
                 if statement.strip():

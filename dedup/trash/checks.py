@@ -35,7 +35,7 @@ class Inspector:
     def why_not(self, removal: Removal) -> str | None:
         """The reason this removal must not happen now, or None when it may."""
         return (
-            _why_outside(removal)
+            why_outside(removal)
             or _why_changed(removal.file, "it", read_bytes=True)
             or self._why_keeper_unsound(removal.keeper)
             or _why_same_file(removal)
@@ -58,13 +58,14 @@ class Inspector:
         return reason
 
 
-def _why_outside(removal: Removal) -> str | None:
+def why_outside(removal: Removal) -> str | None:
+    """The reason a removal's path is not one inside its folder, or None when it is."""
     folder = Path(removal.folder)
     path = Path(removal.file.path)
     try:
         parent = path.parent.resolve(strict=True)
         inside = parent.is_relative_to(folder.resolve(strict=True))
-    except (OSError, RuntimeError):
+    except (OSError, RuntimeError, ValueError):
         return "its folder is gone"
     if not inside or not path.is_relative_to(folder) or ".." in path.parts:
         return "it does not lie inside the folder of the plan"

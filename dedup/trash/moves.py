@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import shutil
 import stat
@@ -12,6 +13,8 @@ from dedup import images
 
 # Hard links are how a rename is made that cannot overwrite; some file systems have none.
 _NO_HARD_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EACCES}
+
+PART_PREFIX = ".dedup-part-"
 
 
 def move(source: Path, target: Path) -> None:
@@ -35,11 +38,39 @@ def move(source: Path, target: Path) -> None:
             raise
 
 
+def is_same_file(first: Path, second: Path) -> bool:
+    """Whether two paths are names of one regular file; a link to it is not a name of it."""
+    one, two = os.lstat(first), os.lstat(second)
+    both_regular = stat.S_ISREG(one.st_mode) and stat.S_ISREG(two.st_mode)
+    return both_regular and (one.st_dev, one.st_ino) == (two.st_dev, two.st_ino)
+
+
 def drop_second_name(path: Path, other: Path) -> None:
     """Remove one of two names of the same file; refuses when they are different files."""
-    if not os.path.samefile(path, other):
+    if not is_same_file(path, other):
         raise FileExistsError(errno.EEXIST, "another file is in the way", str(path))
     os.unlink(path)
+
+
+def drop_second_copy(path: Path, other: Path, digest: bytes) -> bool:
+    """Remove one of two whole copies of a file, both of this SHA-256; whether it was removed."""
+    for each in (path, other):
+        if not stat.S_ISREG(os.lstat(each).st_mode) or images.digest(each) != digest:
+            return False
+    os.unlink(path)
+    return True
+
+
+def drop_part(target: Path) -> None:
+    """Remove what an interrupted copy to another volume left beside its target."""
+    part = part_of(target)
+    if os.path.lexists(part):
+        os.unlink(part)
+
+
+def part_of(target: Path) -> Path:
+    """The name under which a copy to another volume grows until it is whole."""
+    return target.with_name(PART_PREFIX + hashlib.sha256(os.fsencode(target.name)).hexdigest()[:16])
 
 
 def erase(path: Path) -> None:
@@ -83,19 +114,32 @@ def _rename_to_free_place(source: Path, target: Path) -> None:
 
 
 def _copy_across(source: Path, target: Path) -> None:
-    status = os.lstat(source)
-    with open(source, "rb") as reading, open(target, "xb") as writing:
-        try:
+    """Copy under a name of its own, make it like the source in every way, and only then give it its name."""
+    part = part_of(target)
+    try:
+        with open(source, "rb") as reading, open(part, "wb") as writing:
             shutil.copyfileobj(reading, writing, 1 << 20)
             writing.flush()
             os.fsync(writing.fileno())
-            if images.digest(target) != images.digest(source):
-                raise OSError(errno.EIO, "the copy on the other volume differs", str(target))
-        except BaseException:
-            os.unlink(target)
-            raise
-    shutil.copystat(source, target)
-    if hasattr(os, "chown") and os.geteuid() == 0:
-        os.chown(target, status.st_uid, status.st_gid)
-    assert stat.S_ISREG(status.st_mode)
+        if images.digest(part) != images.digest(source):
+            raise OSError(errno.EIO, "the copy on the other volume differs", str(target))
+        shutil.copystat(source, part)
+        if hasattr(os, "chown") and os.geteuid() == 0:
+            status = os.lstat(source)
+            os.chown(part, status.st_uid, status.st_gid)
+        _name_part(part, target)
+    except BaseException:
+        if os.path.lexists(part):
+            os.unlink(part)
+        raise
     os.unlink(source)
+
+
+def _name_part(part: Path, target: Path) -> None:
+    try:
+        _link_then_unlink(part, target)
+    except OSError as problem:
+        # Layered file systems call even two names in one folder different volumes.
+        if problem.errno not in _NO_HARD_LINKS | {errno.EXDEV}:
+            raise
+        _rename_to_free_place(part, target)

@@ -96,22 +96,14 @@ def load_plan(path: Path) -> Plan:
     """The plan in a file; raises DedupError when there is none."""
     try:
         value: Any = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as problem:
-        raise DedupError(f"The plan {path} cannot be read: {problem.strerror}.", "Check its name.") from problem
-    except ValueError as problem:
-        raise DedupError(f"{path} is not a plan.", "Make one with: find FOLDER --save-plan FILE") from problem
-    try:
         if value["plan"] != PLAN_VERSION:
             raise DedupError(f"{path} was written by another version of this tool.", "Make the plan again.")
         removals = tuple(_removal(row) for row in value["removals"])
-        return Plan(
-            str(value["encoder"]),
-            float(value["threshold"]),
-            tuple(map(str, value["folders"])),
-            removals,
-            str(value["created"]),
-        )
-    except (KeyError, TypeError, ValueError, AttributeError) as problem:
+        folders = tuple(map(str, value["folders"]))
+        return Plan(str(value["encoder"]), float(value["threshold"]), folders, removals, str(value["created"]))
+    except OSError as problem:
+        raise DedupError(f"The plan {path} cannot be read: {problem.strerror}.", "Check its name.") from problem
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as problem:
         raise DedupError(f"{path} is not a plan.", "Make one with: find FOLDER --save-plan FILE") from problem
 
 

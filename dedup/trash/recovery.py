@@ -27,11 +27,10 @@ def settle(store: Catalogue) -> int:
 
 def _settle(root: Path, journal: Journal, entry: Entry) -> None:
     place, trash = root / (entry.restored_path or entry.path), root / entry.trash_path
+    moves.drop_part(trash if entry.state == "planned" else place)
     in_place, in_trash = os.path.lexists(place), os.path.lexists(trash)
-    if in_place and in_trash and os.path.samefile(place, trash):
-        # Half a removal: the file stays in place. Half an undo: it is back in its place.
-        moves.drop_second_name(trash, place)
-        in_trash = False
+    if in_place and in_trash and entry.state != "purging":
+        in_trash = not _drop_from_trash(trash, place, entry)
     if in_trash:
         journal.mark([entry], "moved", "")
     elif entry.state == "purging":
@@ -43,3 +42,11 @@ def _settle(root: Path, journal: Journal, entry: Entry) -> None:
         journal.mark([entry], "failed", "its file was gone before it moved")
     else:
         journal.mark([entry], "lost", "neither in its place nor in the trash")
+
+
+def _drop_from_trash(trash: Path, place: Path, entry: Entry) -> bool:
+    """Resolve half a move: the file in its place wins; whether the trash's name or copy of it went."""
+    if moves.is_same_file(trash, place):
+        moves.drop_second_name(trash, place)
+        return True
+    return moves.drop_second_copy(trash, place, entry.digest)

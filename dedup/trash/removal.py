@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -15,7 +16,7 @@ from dedup.progress import Cancelled, Progress, Report, Skipped
 from dedup.scan import TRASH_NAME
 from dedup.store import Catalogue, Entry, Journal, folder_lock
 from dedup.trash import moves
-from dedup.trash.checks import Inspector
+from dedup.trash.checks import Inspector, why_outside
 from dedup.trash.plan import Plan, Removal
 from dedup.trash.recovery import settle
 
@@ -82,18 +83,36 @@ def execute(plan: Plan, open_store: OpenStore, report: Report) -> Outcome:
     """
     outcome = Outcome(new_run_id(), tuple(plan.by_folder()))
     inspector = Inspector.of(plan)
-    for folder, removals in plan.by_folder().items():
-        waiting = list(removals)
-        try:
-            with open_store(Path(folder)) as store, folder_lock(store.root):
-                settle(store)
-                _execute_folder(store, len(plan.removals), waiting, inspector, outcome, report)
-        except Cancelled:
-            outcome.interrupted = True
-            break
-        except (DedupError, OSError) as problem:
-            outcome.refused += [Skipped(removal.file.path, str(problem)) for removal in waiting]
+    with ExitStack() as locks:
+        # The keepers' folders too: nobody may remove a keeper between its check and the move.
+        for folder in sorted({*plan.folders, *outcome.folders}):
+            if os.path.isdir(folder):
+                locks.enter_context(folder_lock(Path(folder)))
+        for folder, removals in plan.by_folder().items():
+            waiting = _inside(removals, outcome)
+            if not waiting:
+                continue
+            try:
+                with open_store(Path(folder)) as store:
+                    settle(store)
+                    _execute_folder(store, len(plan.removals), waiting, inspector, outcome, report)
+            except Cancelled:
+                outcome.interrupted = True
+                break
+            except (DedupError, OSError) as problem:
+                outcome.refused += [Skipped(removal.file.path, str(problem)) for removal in waiting]
     return outcome
+
+
+def _inside(removals: Sequence[Removal], outcome: Outcome) -> list[Removal]:
+    """The removals that lie in their folder; the others are refused before the journal hears of them."""
+    inside = []
+    for removal in removals:
+        if reason := why_outside(removal):
+            outcome.refused.append(Skipped(removal.file.path, reason))
+        else:
+            inside.append(removal)
+    return inside
 
 
 def _execute_folder(
@@ -101,9 +120,8 @@ def _execute_folder(
 ) -> None:
     """Remove one folder's files; ``waiting`` is emptied as each is settled."""
     journal = Journal(store)
-    entries = journal.begin(
-        outcome.run_id, outcome.folders, [_entry(store.root, outcome.run_id, row) for row in waiting]
-    )
+    run_id = outcome.run_id
+    entries = journal.begin(run_id, outcome.folders, [_entry(store.root, run_id, row) for row in waiting])
     moved: list[Entry] = []
     try:
         for entry in entries:
@@ -121,10 +139,13 @@ def _execute_folder(
                 journal.mark(moved, "moved")
                 moved = []
         report(_progress(total, outcome))
-    finally:
-        journal.mark(moved, "moved")
+    except Cancelled:
         journal.mark(entries[len(entries) - len(waiting) :], "failed", "stopped before it moved")
-        moves.prune(store.root / TRASH_NAME / outcome.run_id)
+        raise
+    finally:
+        # Whatever else ended the loop leaves the rest as planned: the disk will tell how far it got.
+        journal.mark(moved, "moved")
+        moves.prune(store.root / TRASH_NAME / run_id)
 
 
 def _progress(total: int, outcome: Outcome) -> Progress:

@@ -9,30 +9,42 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from dedup import images
-from dedup.errors import DedupError
+from dedup.errors import DedupError, FolderBusy
 from dedup.progress import Cancelled, Progress, Report, Skipped
 from dedup.scan import TRASH_NAME
-from dedup.store import Catalogue, Entry, Journal, folder_lock
+from dedup.store import Catalogue, Entry, Journal, database_path, folder_lock
 from dedup.trash import moves
-from dedup.trash.recovery import settle
+from dedup.trash.recovery import UNSETTLED, settle
 from dedup.trash.removal import Outcome
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One removal run as far as it still lies in this folder's trash; ``folders`` are all it touched."""
+    """One removal run as far as it still lies in this folder's trash; ``folders`` are all it touched.
+
+    ``without_keeper`` counts the files whose kept picture is gone since.
+    """
 
     id: str
     started_at: str
     folders: tuple[str, ...]
     files: int
     bytes: int
+    without_keeper: int
+
+
+def has_trash(root: Path) -> bool:
+    """Whether anything may lie in a folder's trash, or be known to have lain there."""
+    return (root / TRASH_NAME).is_dir() or database_path(root).exists()
 
 
 def runs_in_trash(store: Catalogue) -> list[Run]:
-    """The runs with files in the trash, newest first; raises DedupError while another process works there."""
-    with folder_lock(store.root):
-        return _settled_runs(store)
+    """The runs with files in the trash, newest first; as they were last settled while another process works."""
+    try:
+        with folder_lock(store.root):
+            return _settled_runs(store)
+    except FolderBusy:
+        return _runs(store)
 
 
 def undo(store: Catalogue, run_id: str | None, report: Report) -> Outcome:
@@ -42,45 +54,38 @@ def undo(store: Catalogue, run_id: str | None, report: Report) -> Outcome:
     it as "name (restored).ext", which is listed. Raises DedupError when there is no such run.
     """
     journal = Journal(store)
-    folder = os.fspath(store.root)
     with folder_lock(store.root):
         run = _chosen(_settled_runs(store), run_id, store.root)
         outcome = Outcome(run.id, run.folders)
-
-        def restore(entry: Entry) -> None:
-            outcome.refused += _restore(store.root, journal, entry)
-            if not os.path.lexists(store.root / entry.trash_path):
-                outcome.count(folder, entry.size)
-
-        _for_each(journal.entries(run.id, ("moved",)), restore, outcome, "files restored", report)
+        _for_each(
+            journal.entries(run.id, ("moved",)),
+            lambda entry: _restore(store.root, journal, entry, outcome),
+            outcome,
+            "files restored",
+            report,
+        )
         _tidy(store, run.id)
     return outcome
 
 
-def purge(store: Catalogue, run_id: str | None, report: Report) -> Outcome:
-    """Delete the files of one run, or of every run, from the trash for good."""
+def purge(store: Catalogue, run_id: str | None, report: Report, *, last_copies: bool = False) -> Outcome:
+    """Delete the files of one run, or of every run, from the trash for good.
+
+    A file whose keeper is gone since may be the last copy: it stays, and is listed,
+    unless ``last_copies`` says that a person was told and wants it.
+    """
     journal = Journal(store)
     outcome = Outcome(run_id or "")
-    folder = os.fspath(store.root)
-
-    def erase(entry: Entry) -> None:
-        journal.mark([entry], "purging")
-        try:
-            moves.erase(store.root / entry.trash_path)
-        except FileNotFoundError:
-            pass  # already gone, which is what was asked for
-        except OSError as problem:
-            journal.mark([entry], "moved")
-            outcome.refused.append(Skipped(os.fspath(store.root / entry.trash_path), str(problem.strerror or problem)))
-            return
-        journal.mark([entry], "purged")
-        outcome.count(folder, entry.size)
-
     with folder_lock(store.root):
         runs = _settled_runs(store)
         wanted = runs if run_id is None else [_chosen(runs, run_id, store.root)]
-        entries = [entry for run in wanted for entry in journal.entries(run.id, ("moved",))]
-        _for_each(entries, erase, outcome, "files purged", report)
+        _for_each(
+            [entry for run in wanted for entry in journal.entries(run.id, ("moved",))],
+            lambda entry: _erase(store.root, journal, entry, outcome, last_copies=last_copies),
+            outcome,
+            "files purged",
+            report,
+        )
         for run in wanted:
             _tidy(store, run.id)
     return outcome
@@ -89,14 +94,24 @@ def purge(store: Catalogue, run_id: str | None, report: Report) -> Outcome:
 def _settled_runs(store: Catalogue) -> list[Run]:
     settle(store)
     _adopt_strangers(store)
+    return _runs(store)
+
+
+def _runs(store: Catalogue) -> list[Run]:
     journal = Journal(store)
     found = []
     for run_id, started_at, folders in journal.runs():
         entries = journal.entries(run_id, ("moved",))
         if entries:
             size = sum(entry.size for entry in entries)
-            found.append(Run(run_id, started_at, tuple(folders), len(entries), size))
+            alone = sum(not _keeper_lives(entry) for entry in entries)
+            found.append(Run(run_id, started_at, tuple(folders), len(entries), size, alone))
     return found
+
+
+def _keeper_lives(entry: Entry) -> bool:
+    # A file found in the trash without a journal row names no keeper.
+    return bool(entry.keeper) and os.path.isfile(entry.keeper)
 
 
 def _for_each(entries: list[Entry], act: Callable[[Entry], None], outcome: Outcome, what: str, report: Report) -> None:
@@ -109,15 +124,19 @@ def _for_each(entries: list[Entry], act: Callable[[Entry], None], outcome: Outco
         outcome.interrupted = True
 
 
-def _restore(root: Path, journal: Journal, entry: Entry) -> list[Skipped]:
-    """Put one file back; what a person should know about it comes back as at most one line."""
+def _restore(root: Path, journal: Journal, entry: Entry, outcome: Outcome) -> None:
+    """Put one file back, count it, and list what a person should know about it."""
     trash, place = root / entry.trash_path, root / entry.path
     if not os.path.lexists(trash):
-        if _is_same_picture(place, entry):
+        if _has_digest(place, entry):
             journal.mark([entry], "restored")
-            return []
-        journal.mark([entry], "lost", "no longer in the trash")
-        return [Skipped(os.fspath(trash), "no longer in the trash; someone else removed it")]
+        else:
+            journal.mark([entry], "lost", "no longer in the trash")
+            outcome.refused.append(Skipped(os.fspath(trash), "no longer in the trash; someone else removed it"))
+        return
+    if not _leads_inside(place, root):
+        outcome.refused.append(Skipped(os.fspath(place), "its folder leads elsewhere now; it stays in the trash"))
+        return
     target = _free_place(place)
     restored_path = target.relative_to(root).as_posix() if target != place else ""
     journal.mark([entry], "restoring", "", restored_path)
@@ -125,11 +144,54 @@ def _restore(root: Path, journal: Journal, entry: Entry) -> list[Skipped]:
         moves.move(trash, target)
     except OSError as problem:
         journal.mark([entry], "moved")
-        return [Skipped(os.fspath(place), f"cannot be moved back: {problem.strerror or problem}")]
+        outcome.refused.append(Skipped(os.fspath(place), f"cannot be moved back: {problem.strerror or problem}"))
+        return
+    _note_restored(root, journal, entry, target, outcome)
+
+
+def _note_restored(root: Path, journal: Journal, entry: Entry, target: Path, outcome: Outcome) -> None:
+    place = root / entry.path
+    restored_path = target.relative_to(root).as_posix() if target != place else ""
+    outcome.count(os.fspath(root), entry.size)
+    if not _has_digest(target, entry):
+        # Its row must not vouch for other bytes: the next index reads the file anew.
+        journal.mark([entry], "lost", "changed while it lay in the trash")
+        journal.mark([entry], "restored", "changed while it lay in the trash", restored_path)
+        outcome.refused.append(Skipped(os.fspath(target), "restored, but its bytes changed while it lay in the trash"))
+        return
     journal.mark([entry], "restored", "", restored_path)
     if restored_path:
-        return [Skipped(os.fspath(place), f"another file is in its place now; restored as {target.name}")]
-    return []
+        reason = f"another file is in its place now; restored as {target.name}"
+        outcome.refused.append(Skipped(os.fspath(place), reason))
+
+
+def _erase(root: Path, journal: Journal, entry: Entry, outcome: Outcome, *, last_copies: bool) -> None:
+    trash = root / entry.trash_path
+    if not last_copies and not _keeper_lives(entry):
+        outcome.refused.append(Skipped(os.fspath(trash), "the picture kept instead is gone: this may be the last copy"))
+        return
+    journal.mark([entry], "purging")
+    try:
+        moves.erase(trash)
+    except FileNotFoundError:
+        pass  # already gone, which is what was asked for
+    except OSError as problem:
+        journal.mark([entry], "moved")
+        outcome.refused.append(Skipped(os.fspath(trash), str(problem.strerror or problem)))
+        return
+    journal.mark([entry], "purged")
+    outcome.count(os.fspath(root), entry.size)
+
+
+def _leads_inside(place: Path, root: Path) -> bool:
+    """Whether the folders on the way to a place, as far as they exist, are the root's own."""
+    existing = place.parent
+    while not os.path.lexists(existing):
+        existing = existing.parent
+    try:
+        return existing.resolve(strict=True).is_relative_to(root.resolve())
+    except (OSError, RuntimeError):
+        return False
 
 
 def _free_place(place: Path) -> Path:
@@ -144,7 +206,7 @@ def _free_place(place: Path) -> Path:
         number += 1
 
 
-def _is_same_picture(place: Path, entry: Entry) -> bool:
+def _has_digest(place: Path, entry: Entry) -> bool:
     try:
         return os.lstat(place).st_size == entry.size and images.digest(place) == entry.digest
     except OSError:
@@ -175,12 +237,13 @@ def _adopt_strangers(store: Catalogue) -> None:
     if not trash.is_dir():
         return
     journal = Journal(store)
-    known = {entry.trash_path for entry in journal.entries()}
+    known = {entry.trash_path for entry in journal.entries(states=("moved", *UNSETTLED))}
     for run_folder in sorted(path for path in trash.iterdir() if path.is_dir() and not path.is_symlink()):
         entries = []
         for path in sorted(run_folder.rglob("*")):
             trash_path = path.relative_to(store.root).as_posix()
-            if path.is_file() and not path.is_symlink() and trash_path not in known:
+            is_part = path.name.startswith(moves.PART_PREFIX)
+            if path.is_file() and not path.is_symlink() and not is_part and trash_path not in known:
                 entries.append(_stranger(run_folder, path, trash_path))
         if entries:
             written = journal.begin(run_folder.name, [os.fspath(store.root)], entries)
