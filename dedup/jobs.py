@@ -6,6 +6,7 @@ Each returns an exit code: 0 done, 1 error, 3 partly done, 130 interrupted.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,7 +17,7 @@ from dedup.keep import bytes_freed
 from dedup.progress import Cancelled, Skipped
 from dedup.scan import TRASH_NAME, real_folder
 from dedup.settings import Settings
-from dedup.trash import Outcome, Plan
+from dedup.trash import Outcome, Plan, Run
 from dedup.wording import files, group_lines, printable, size, skipped_lines
 from dedup.workflow import FindOptions, Found
 
@@ -169,7 +170,7 @@ def undo(folders: Sequence[str | Path], run_id: str | None = None) -> int:
     """Bring back the latest (or a named) run of each folder."""
     codes = []
     for folder in folders:
-        outcome = attempt(lambda report, folder=folder: workflow.undo(folder, run_id, report))  # type: ignore[misc]
+        outcome = attempt(partial(workflow.undo, folder, run_id))
         if outcome is None:
             return INTERRUPTED
         say(
@@ -184,31 +185,36 @@ def undo(folders: Sequence[str | Path], run_id: str | None = None) -> int:
 
 
 def purge(folders: Sequence[str | Path], run_id: str | None = None, *, assume_yes: bool = False) -> int:
-    """Delete what lies in the trashes for good, after asking with count and bytes."""
-    wanted = [(folder, [run for run in workflow.runs(folder) if run_id in (None, run.id)]) for folder in folders]
-    count = sum(run.files for _, runs in wanted for run in runs)
-    if not count:
+    """Delete what lies in the trashes for good, after asking with count and bytes.
+
+    With ``assume_yes`` nobody was told of files whose keeper is gone: those stay in the trash.
+    """
+    wanted = [(folder, run) for folder in folders for run in workflow.runs(folder) if run_id in (None, run.id)]
+    if not wanted:
         say("The trash is empty." if run_id is None else f"No run {run_id} lies in the trash.")
         return DONE if run_id is None else ERROR
-    total = sum(run.bytes for _, runs in wanted for run in runs)
-    if not assume_yes:
-        if not console.is_terminal():
-            raise DedupError("Purging needs a confirmation, and there is no terminal to ask.", "Add --yes.")
-        if not console.confirm(
-            f"Delete {files(count)} ({size(total)}) from the trash for good? They cannot be brought back."
-        ):
-            say("Nothing was changed.")
-            return DONE
+    if not assume_yes and not _purge_is_confirmed([run for _, run in wanted]):
+        say("Nothing was changed.")
+        return DONE
     code = DONE
-    for folder, runs in wanted:
-        if runs:
-            outcome = attempt(lambda report, folder=folder: workflow.purge(folder, run_id, report))  # type: ignore[misc]
-            if outcome is None:
-                return INTERRUPTED
-            say(f"Deleted {files(outcome.files)} ({size(outcome.bytes)}) for good.")
-            list_skipped(outcome.refused, "could not be deleted")
-            code = max(code, _code(outcome))
+    for folder, run in wanted:
+        # Run by run, as they were shown: what was removed since is not meant.
+        outcome = attempt(partial(workflow.purge, folder, run.id, last_copies=not assume_yes))
+        if outcome is None:
+            return INTERRUPTED
+        say(f"Deleted {files(outcome.files)} ({size(outcome.bytes)}) of run {run.id} for good.")
+        list_skipped(outcome.refused, "still in the trash")
+        code = max(code, _code(outcome))
     return code
+
+
+def _purge_is_confirmed(runs: Sequence[Run]) -> bool:
+    if not console.is_terminal():
+        raise DedupError("Purging needs a confirmation, and there is no terminal to ask.", "Add --yes.")
+    if alone := sum(run.without_keeper for run in runs):
+        say(f"For {files(alone)} the picture kept instead is gone since: these may be the last copies.")
+    count, total = sum(run.files for run in runs), sum(run.bytes for run in runs)
+    return console.confirm(f"Delete {files(count)} ({size(total)}) for good? They cannot be brought back.")
 
 
 def clean(folder: str | Path, *, assume_yes: bool = False) -> int:

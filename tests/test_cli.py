@@ -304,3 +304,16 @@ def test_another_process_on_the_same_folder_is_told_so(folder: Path) -> None:
         done = detector("index", folder)
     assert done.returncode == 1
     assert "Another run of this tool is working on" in done.stderr
+
+
+def test_purge_with_yes_leaves_what_may_be_the_last_copy(indexed: Path, tmp_path: Path) -> None:
+    plan = tmp_path / "plan.json"
+    result = found(indexed, "--save-plan", plan)
+    assert detector("remove", "--plan", plan, "--yes").returncode == 0
+    Path(result["groups"][0]["keeper"]["path"]).unlink()
+    done = detector("purge", indexed, "--yes")
+    assert done.returncode == 3
+    assert "this may be the last copy" in done.stdout
+    assert detector("undo", indexed).returncode == 0
+    assert Path(result["groups"][0]["others"][0]["path"]).exists()
+    assert not Path(result["groups"][1]["others"][0]["path"]).exists()
