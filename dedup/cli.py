@@ -7,6 +7,7 @@ Exit codes: 0 done, 1 error, 2 usage, 3 partly done, 130 interrupted.
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 import traceback
@@ -26,8 +27,12 @@ Command = Callable[[argparse.Namespace, Settings], int]
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run the menu, the sample job or one subcommand; the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a name the terminal cannot show is still told
     arguments = build_parser().parse_args(words)
     try:
+        _require_unicode_names()
         return _run(arguments)
     except DedupError as problem:
         if arguments.debug:
@@ -65,6 +70,13 @@ def build_parser() -> argparse.ArgumentParser:
     _add_removing(add)
     _add_upkeep(add)
     return parser
+
+
+def _require_unicode_names() -> None:
+    # Under an ASCII locale a name read one way is another name when read the next time.
+    encoding = sys.getfilesystemencoding().lower()
+    if encoding not in ("utf-8", "utf8"):
+        raise DedupError(f"File names cannot be told apart under the encoding {encoding}.", "Set PYTHONUTF8=1.")
 
 
 def _run(arguments: argparse.Namespace) -> int:

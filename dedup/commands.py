@@ -5,14 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
-from collections.abc import Callable, Sequence
 from typing import Any
 
 from dedup import console, jobs, settings, workflow
 from dedup.console import note, say
 from dedup.encoders import REGISTRY
 from dedup.errors import DedupError
-from dedup.jobs import DONE, INTERRUPTED, PARTLY
+from dedup.jobs import DONE, INTERRUPTED
 from dedup.keep import KeepRule, rule_for
 from dedup.scan import real_folder
 from dedup.settings import Settings
@@ -26,7 +25,7 @@ NAMES_OF_COMMANDS = "index, find, review, remove, undo, purge, clean, names, sta
 
 def index(arguments: argparse.Namespace, chosen: Settings) -> int:
     """Index each folder."""
-    return _for_each(arguments.folders, lambda folder: jobs.index(folder, chosen, again=arguments.all))
+    return jobs.for_each(arguments.folders, lambda folder: jobs.index(folder, chosen, again=arguments.all))
 
 
 def find(arguments: argparse.Namespace, chosen: Settings) -> int:
@@ -105,7 +104,7 @@ def purge(arguments: argparse.Namespace, chosen: Settings) -> int:
 
 def clean(arguments: argparse.Namespace, chosen: Settings) -> int:
     """Verify each folder's database."""
-    return _for_each(arguments.folders, lambda folder: jobs.clean(folder, assume_yes=arguments.yes))
+    return jobs.for_each(arguments.folders, lambda folder: jobs.clean(folder, assume_yes=arguments.yes))
 
 
 def status(arguments: argparse.Namespace, chosen: Settings) -> int:
@@ -183,10 +182,9 @@ def show_without_terminal(found: Found) -> int:
     jobs.warn_skipped(found)
     jobs.show_found(found)
     if found.groups:
-        from dedup.review.choose import contact_sheets
+        from dedup.review.choose import show_contact_sheets
 
-        for path in contact_sheets(found):
-            say(f"Contact sheet: {path}")
+        show_contact_sheets(found)
     say(
         "Nothing was removed: that needs a terminal to review and confirm, or find --save-plan and remove --plan --yes."
     )
@@ -217,22 +215,6 @@ def as_json(found: Found) -> dict[str, Any]:
             for group in found.groups
         ],
     }
-
-
-def _for_each(folders: Sequence[str], job: Callable[[str], int]) -> int:
-    """Do a job for each folder; trouble with one does not keep the others from theirs, Ctrl-C does."""
-    codes = []
-    for folder in folders:
-        try:
-            codes.append(job(folder))
-        except DedupError as problem:
-            if len(folders) == 1:
-                raise
-            console.explain(problem)
-            codes.append(PARTLY)
-        if codes[-1] == INTERRUPTED:
-            break
-    return max(codes)
 
 
 def _facts(picture: Picture) -> dict[str, Any]:

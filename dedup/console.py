@@ -9,7 +9,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -51,7 +51,7 @@ def explain(problem: DedupError) -> None:
 
 def is_terminal() -> bool:
     """Whether a person sits at both ends."""
-    return sys.stdin.isatty() and sys.stdout.isatty()
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
 
 
 class TerminalReport:
@@ -168,11 +168,23 @@ def ask_until(message: str, default: str, understand: Callable[[str], Value]) ->
 
 
 def confirm(message: str, *, default: bool = False) -> bool:
-    """Yes or no; the default is what Enter alone means."""
+    """Yes or no; the default is what Enter alone means. What was typed before the question is not an answer."""
     import questionary
 
+    _forget_what_was_typed_ahead()
     answer: bool = _ask(questionary.confirm(message, default=default, auto_enter=False, qmark=""))
     return answer
+
+
+def _forget_what_was_typed_ahead() -> None:
+    from prompt_toolkit.input import create_input
+    from prompt_toolkit.input.typeahead import clear_typeahead
+
+    clear_typeahead(create_input())
+    with suppress(ImportError, OSError):
+        import termios
+
+        termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
 
 
 def _ask(question: questionary.Question) -> Any:

@@ -41,7 +41,10 @@ def index(folder: str | Path, settings: Settings, *, again: bool = False) -> int
     result = attempt(lambda report: workflow.index(folder, settings, report, again=again))
     if result is None:
         return INTERRUPTED
-    parts = [f"{result.pictures:,} pictures indexed", f"{result.encoded:,} of them now"]
+    parts = [
+        f"{result.pictures:,} picture{'' if result.pictures == 1 else 's'} indexed",
+        f"{result.encoded:,} of them now",
+    ]
     if result.moved:
         parts.append(f"{result.moved:,} recognised as moved")
     if result.encoded:
@@ -50,7 +53,7 @@ def index(folder: str | Path, settings: Settings, *, again: bool = False) -> int
     if result.gone:
         say(f"{files(result.gone)} known from before are gone (clean/verify forgets them).")
     if result.links:
-        say(f"{result.links:,} links passed over: a link is not a copy.")
+        say(f"Links passed over, since a link is not a copy: {result.links:,}.")
     root = real_folder(folder)
     unreadable = [Skipped(str(root / path), reason) for path, reason in result.unreadable.items()]
     list_skipped(unreadable + result.refused)
@@ -138,7 +141,7 @@ def confirm_and_remove(plan: Plan, *, assume_yes: bool = False) -> int:
         return INTERRUPTED
     say(f"Moved {files(outcome.files)} ({size(outcome.bytes)}) to the trash" + (":" if outcome.moved else "."))
     by_folder(outcome)
-    list_skipped(outcome.refused, "stayed where they are")
+    list_skipped(outcome.refused, "stayed in place")
     if outcome.files:
         first = next(iter(outcome.moved))
         say(f'To bring them back: python detector.py undo "{printable(first)}"')
@@ -162,26 +165,41 @@ def dry_run(plan: Plan) -> int:
             say(f"would remove {printable(row.file.path)}  (keeping {printable(row.keeper.path)}, {row.tier})")
     say(f"{files(outcome.files)} ({size(outcome.bytes)}) would go to the trash:")
     by_folder(outcome)
-    list_skipped(outcome.refused, "would stay where they are")
+    list_skipped(outcome.refused, "would stay in place")
     return PARTLY if refused else DONE
+
+
+def for_each(folders: Sequence[str | Path], job: Callable[[str | Path], int]) -> int:
+    """Do a job for each folder; trouble with one does not keep the others from theirs, Ctrl-C does."""
+    codes = []
+    for folder in folders:
+        try:
+            codes.append(job(folder))
+        except DedupError as problem:
+            if len(folders) == 1:
+                raise
+            console.explain(problem)
+            codes.append(PARTLY)
+        if codes[-1] == INTERRUPTED:
+            break
+    return max(codes, default=DONE)
 
 
 def undo(folders: Sequence[str | Path], run_id: str | None = None) -> int:
     """Bring back the latest (or a named) run of each folder."""
-    codes = []
-    for folder in folders:
-        outcome = attempt(partial(workflow.undo, folder, run_id))
-        if outcome is None:
-            return INTERRUPTED
-        say(
-            f"Brought back {files(outcome.files)} ({size(outcome.bytes)}) of run {outcome.run_id}"
-            + (":" if outcome.files else ".")
-        )
-        by_folder(outcome)
-        list_skipped(outcome.refused, "need a look")
-        _mention_other_folders(folder, folders, outcome)
-        codes.append(_code(outcome))
-    return max(codes, default=DONE)
+    return for_each(folders, partial(_undo_one, folders, run_id))
+
+
+def _undo_one(folders: Sequence[str | Path], run_id: str | None, folder: str | Path) -> int:
+    outcome = attempt(partial(workflow.undo, folder, run_id))
+    if outcome is None:
+        return INTERRUPTED
+    end = ":" if outcome.files else "."
+    say(f"Brought back {files(outcome.files)} ({size(outcome.bytes)}) of run {outcome.run_id}{end}")
+    by_folder(outcome)
+    list_skipped(outcome.refused, "to know about")
+    _mention_other_folders(folder, folders, outcome)
+    return _code(outcome)
 
 
 def purge(folders: Sequence[str | Path], run_id: str | None = None, *, assume_yes: bool = False) -> int:

@@ -17,6 +17,7 @@ from dedup.errors import DedupError, WeightsUnavailable
 from dedup.folders import understand_folder
 from dedup.keep import STRATEGIES, rule_for
 from dedup.settings import BOUNDS, DEFAULT_ENCODER, Settings
+from dedup.trash import Run
 from dedup.wording import files, printable, size, when
 from dedup.workflow import FindOptions, is_indexed, runs, waiting_to_be_indexed
 
@@ -249,7 +250,11 @@ def clean_names(folders: Sequence[Path]) -> None:
 
 def undo_or_purge(folders: Sequence[Path]) -> None:
     """List what lies in the trash; bring a run back, or delete it all for good."""
-    known = {run.id: run for folder in folders for run in runs(folder)}
+    known: dict[str, Run] = {}
+    for run in (run for folder in folders for run in runs(folder)):
+        # One run may have taken files from both folders.
+        before = known.get(run.id)
+        known[run.id] = replace(run, files=run.files + before.files, bytes=run.bytes + before.bytes) if before else run
     if not known:
         say("The trash is empty: nothing to undo.")
         return

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFilter
 
+from dedup.errors import DedupError
+
 SIZE = (640, 480)
 Draw = ImageDraw.ImageDraw
 
@@ -18,6 +20,16 @@ Draw = ImageDraw.ImageDraw
 def sample_folder(parent: Path) -> Path:
     """The sample folder under ``parent``; pictures that are missing are drawn (again), none is overwritten."""
     folder = parent / "sample-pictures"
+    try:
+        return _draw_missing(folder)
+    except OSError as problem:
+        raise DedupError(
+            f"The sample pictures cannot be drawn in {folder}: {problem.strerror}.",
+            "Let DEDUP_HOME name a folder that can be written.",
+        ) from problem
+
+
+def _draw_missing(folder: Path) -> Path:
     (folder / "from phone").mkdir(parents=True, exist_ok=True)
     for number, (name, scene) in enumerate(_SCENES.items()):
         _save_once(folder / f"{name}.jpg", partial(_paint, scene, number), quality=92)

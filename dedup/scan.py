@@ -124,11 +124,11 @@ def _read_folder(listing: Listing, relative: str) -> list[str]:
                 path = f"{relative}/{entry.name}" if relative else entry.name
                 try:
                     if entry.is_symlink():
-                        listing.links += _is_picture_name(entry.name)
+                        listing.links += is_picture_name(entry.name)
                     elif entry.is_dir(follow_symlinks=False):
-                        if not _is_skipped_folder(path):
+                        if not is_skipped_folder(path):
                             subfolders.append(path)
-                    elif _is_picture_name(entry.name) and entry.is_file(follow_symlinks=False):
+                    elif is_picture_name(entry.name) and entry.is_file(follow_symlinks=False):
                         listing.files.append(_facts(path, entry))
                 except OSError as problem:
                     listing.refused.append(Skipped(entry.path, _reason(problem)))
@@ -156,12 +156,14 @@ def _drop_hard_links(listing: Listing) -> None:
     listing.files = unique
 
 
-def _is_picture_name(name: str) -> bool:
+def is_picture_name(name: str) -> bool:
+    """Whether a file of this name is looked at."""
     dot = name.rfind(".")
     return dot >= 0 and name[dot:].lower() in PICTURE_SUFFIXES and not name.startswith(SKIPPED_FILES)
 
 
-def _is_skipped_folder(path: str) -> bool:
+def is_skipped_folder(path: str) -> bool:
+    """Whether a folder (path with ``/`` between parts) is a trash or otherwise never scanned."""
     folded = path.casefold()
     name = folded.rpartition("/")[2]
     return name in SKIPPED_FOLDERS or name.startswith(SKIPPED_PREFIXES) or folded.endswith(HOME_TRASH)

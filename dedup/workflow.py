@@ -278,7 +278,7 @@ def verify(folder: str | Path) -> Health:
             [found.path for found in changes.changed],
             len(changes.new),
             store.unreadable(),
-            store.count("trash"),
+            trash.files_in_trash(store),
             problems,
             len(listing.files),
         )
@@ -368,6 +368,7 @@ def status(folder: str | Path) -> dict[str, Any]:
     root = real_folder(folder)
     with Catalogue(root) as store:
         changes = scan.compare(scan.list_pictures(root), store.known())
+        runs_here = trash.runs_in_trash(store)
         return {
             "folder": os.fspath(root),
             "database": os.fspath(store.path),
@@ -375,11 +376,11 @@ def status(folder: str | Path) -> dict[str, Any]:
             "new": len(changes.new),
             "changed": len(changes.changed),
             "gone": len(changes.gone),
-            "in_trash": store.count("trash"),
+            "in_trash": sum(run.files for run in runs_here),
             "unreadable": [
                 {"path": os.fspath(root / path), "reason": reason} for path, reason in store.unreadable().items()
             ],
             "sets": [{**asdict(row.provenance), "pictures": row.pictures} for row in store.sets()],
-            "runs": [asdict(run) for run in trash.runs_in_trash(store)],
+            "runs": [asdict(run) for run in runs_here],
             "foreign_table": store.has_foreign_table(),
         }

@@ -57,7 +57,7 @@ def test_find_prints_one_object_of_the_promised_shape(indexed: Path) -> None:
 def test_results_go_to_stdout_and_the_rest_to_stderr(folder: Path) -> None:
     save_picture(folder / "one.jpg", 1)
     done = detector("index", folder)
-    assert "1 pictures indexed" in done.stdout
+    assert "1 picture indexed" in done.stdout
     assert "Loading" not in done.stdout
     assert "Loading" in done.stderr
 
@@ -317,3 +317,48 @@ def test_purge_with_yes_leaves_what_may_be_the_last_copy(indexed: Path, tmp_path
     assert detector("undo", indexed).returncode == 0
     assert Path(result["groups"][0]["others"][0]["path"]).exists()
     assert not Path(result["groups"][1]["others"][0]["path"]).exists()
+
+
+def test_undo_of_several_folders_goes_on_where_one_trash_is_empty(indexed: Path, tmp_path: Path) -> None:
+    before = tree(indexed)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    plan = tmp_path / "plan.json"
+    detector("find", indexed, "--save-plan", plan)
+    detector("remove", "--plan", plan, "--yes")
+    done = detector("undo", empty, indexed)
+    assert done.returncode == 3
+    assert "is empty" in done.stderr
+    assert tree(indexed) == before
+    assert list(empty.iterdir()) == []
+
+
+def test_a_plan_is_not_written_to_a_device(indexed: Path) -> None:
+    done = detector("find", indexed, "--save-plan", "/dev/stdout", timeout=60)
+    assert done.returncode == 1
+    assert "not a regular file" in done.stderr
+
+
+def test_a_terminal_that_cannot_show_a_name_gets_an_escape(folder: Path) -> None:
+    save_picture(folder / "caf\u00e9 \U0001f600.png", 1)
+    shutil.copy2(folder / "caf\u00e9 \U0001f600.png", folder / "copy.png")
+    assert detector("index", folder).returncode == 0
+    done = detector("find", folder, PYTHONIOENCODING="ascii")
+    assert done.returncode == 0, done.stderr
+    assert "\\U0001f600" in done.stdout
+
+
+def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    blocked = tmp_path / "a file"
+    blocked.write_text("")
+    done = detector(DEDUP_HOME=str(blocked))
+    assert done.returncode == 1
+    assert "cannot be drawn" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_closed_standard_input_is_not_a_terminal(home: Path) -> None:
+    command = f'"{sys.executable}" "{PROJECT / "detector.py"}" <&-'
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "4 sets of duplicates" in done.stdout

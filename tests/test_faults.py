@@ -118,14 +118,14 @@ def test_06_a_file_that_could_not_be_moved_is_not_counted_and_keeps_its_row(
         shutil.copy2(folder / f"{seed}.png", folder / f"{seed} copy.png")
     index(folder)
     before = tree(folder)
-    link = os.link
+    rename = os.rename
 
-    def failing_link(source: Path, target: Path) -> None:
+    def failing_rename(source: Path, target: Path) -> None:
         if Path(source).name.startswith("0"):
             raise OSError(5, "Input/output error")
-        link(source, target)
+        rename(source, target)
 
-    monkeypatch.setattr(os, "link", failing_link)
+    monkeypatch.setattr(os, "rename", failing_rename)
     outcome = workflow.remove(workflow.plan_marked(find(folder)), silent)
     assert outcome.files == 1
     assert [row.reason for row in outcome.refused] == ["cannot be moved: Input/output error"]
@@ -133,7 +133,7 @@ def test_06_a_file_that_could_not_be_moved_is_not_counted_and_keeps_its_row(
     assert len(left) == 3
     with Catalogue(folder) as store:
         assert set(store.known()) == left
-    monkeypatch.setattr(os, "link", link)
+    monkeypatch.setattr(os, "rename", rename)
     workflow.undo(folder, None, silent)
     assert tree(folder) == before
 

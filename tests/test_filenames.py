@@ -325,3 +325,12 @@ def test_an_originals_name_is_shorter_and_keeps_the_suffix(stem: str) -> None:
     for original in original_names(f"{stem}.jpg"):
         assert len(original) < len(f"{stem}.jpg")
         assert original.endswith(".jpg")
+
+
+def test_a_thousand_copies_by_name_take_no_time_to_speak_of(folder: Path) -> None:
+    first = save_picture(folder / "image.png", 1, (60, 40))
+    for number in range(1, 1000):
+        shutil.copy(first, folder / f"image ({number}).png")
+    found = by_name(folder)
+    assert [len(group.others) for group in found.groups] == [999]
+    assert len(plan_marked(found).removals) == 999

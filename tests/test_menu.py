@@ -419,6 +419,21 @@ def test_without_a_terminal_the_sample_job_runs_up_to_the_plan(home: Path) -> No
     assert not (home / "sample-pictures" / ".dedup-trash").exists()
 
 
+def test_what_was_typed_before_the_confirmation_does_not_answer_it(terminal: Terminal, indexed: Path) -> None:
+    before = tree(indexed)
+    terminal.open(indexed)
+    terminal.type("3")
+    terminal.see("Threshold")
+    terminal.type("")
+    terminal.see("Duplicate Set 1 of 2", "command")
+    terminal.child.send("d\ry\r")
+    terminal.see("Move 2 files")
+    time.sleep(1)
+    assert tree(indexed) == before
+    terminal.type("")
+    terminal.see("Nothing was changed.")
+
+
 @pytest.mark.skipif(
     not os.environ.get("DISPLAY") or shutil.which("xdotool") is None,
     reason="needs a display and xdotool (run under xvfb-run)",

@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from dedup import console, settings
+from dedup.errors import DedupError
 from dedup.review.contact_sheet import write_contact_sheets
 from dedup.review.display import why_no_window, window_backend
 from dedup.review.session import ReviewSession
@@ -27,8 +28,7 @@ def review(session: ReviewSession) -> None:
         from dedup.review.terminal import review_in_terminal
 
         console.note(why_no_window())
-        for path in contact_sheets(session.found):
-            console.say(f"Contact sheet: {path}")
+        show_contact_sheets(session.found)
         review_in_terminal(session)
 
 
@@ -37,3 +37,12 @@ def contact_sheets(found: Found, folder: Path | None = None) -> list[Path]:
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S-%f")
     with console.working() as report:
         return write_contact_sheets(found.groups, folder or settings.home() / "contact-sheets" / stamp, report)
+
+
+def show_contact_sheets(found: Found) -> None:
+    """Write the contact sheets and say where; without a place for them the sets are shown in words alone."""
+    try:
+        for path in contact_sheets(found):
+            console.say(f"Contact sheet: {path}")
+    except DedupError as problem:
+        console.explain(problem)

@@ -47,17 +47,24 @@ def apply(session: ReviewSession, command: str) -> str | None:
         case ["p"]:
             session.step(-1)
             return None
-        case ["g", number] if number.isdecimal():
-            session.step(int(number) - 1 - session.position)
+        case ["g", word] if word.isdecimal() and len(word) < 10:
+            session.step(int(word) - 1 - session.position)
             return None
         case ["n"]:
             return session.toggle_not_duplicates()
-        case ["k", number] if number.isdecimal() and 1 <= int(number) <= count:
-            return session.make_keeper(int(number) - 1)
-        case [*numbers] if numbers and all(word.isdecimal() and 1 <= int(word) <= count for word in numbers):
-            return "\n".join(session.toggle(int(number) - 1) for number in numbers)
-        case _:
-            return HELP
+        case ["k", word] if (number := _number(word, count)) is not None:
+            return session.make_keeper(number)
+    numbers = [_number(word, count) for word in words]
+    if not numbers or None in numbers:
+        return HELP
+    return "\n".join(session.toggle(number) for number in numbers if number is not None)
+
+
+def _number(word: str, count: int) -> int | None:
+    """The place (from 0) that a number from 1 to ``count`` names, or None when the word is no such number."""
+    if not (word.isdecimal() and len(word) < 10 and 1 <= int(word) <= count):
+        return None
+    return int(word) - 1
 
 
 def describe(session: ReviewSession) -> str:

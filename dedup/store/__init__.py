@@ -6,7 +6,7 @@ The only room that imports sqlite3. It records what happened to files and never 
 from dedup.store.catalogue import Catalogue, Float16Rows, Indexed, Picture, SetSummary
 from dedup.store.connection import DATABASE_NAME, database_path
 from dedup.store.journal import Entry, Journal
-from dedup.store.lock import folder_lock
+from dedup.store.lock import folder_lock, removal_lock
 from dedup.store.verdicts import NotDuplicates, record_not_duplicates
 
 __all__ = [
@@ -22,4 +22,5 @@ __all__ = [
     "database_path",
     "folder_lock",
     "record_not_duplicates",
+    "removal_lock",
 ]

@@ -15,6 +15,7 @@ from dedup.errors import DedupError
 from dedup.store.schema import APPLICATION_ID, MIGRATIONS, migrate, version_of
 
 DATABASE_NAME = "image_database.db"
+NEXT_TO_NOTHING = 1 << 20  # free bytes below which an I/O error means a full disk
 # A table of this name holds the vectors of the tool this one replaces: left as it is.
 FOREIGN_BUT_WELCOME = {"images", "sqlite_sequence"}
 
@@ -33,6 +34,8 @@ def connect(root: Path, *, create: bool) -> sqlite3.Connection:
     path = database_path(root)
     if not create and not path.exists() and not (root / DATABASE_NAME).exists():
         raise DedupError(f"{root} has not been indexed yet.", f'Run: python detector.py index "{root}"')
+    if path.is_dir():
+        raise DedupError(f"{path} is a folder, where the database belongs.", "Rename that folder.")
     connection = None
     try:
         _bring_along(root, path)
@@ -47,10 +50,14 @@ def connect(root: Path, *, create: bool) -> sqlite3.Connection:
         if connection is not None:
             connection.close()
         raise explained(problem, path) from problem
-    except (DedupError, OSError):
+    except DedupError:
         if connection is not None:
             connection.close()
         raise
+    except OSError as problem:
+        raise DedupError(
+            f"{path} cannot be made: {problem.strerror}.", "Let DEDUP_HOME name a folder that can be written."
+        ) from problem
     return connection
 
 
@@ -67,14 +74,23 @@ def explained(problem: sqlite3.Error, path: Path) -> DedupError:
     text = str(problem).lower()
     if "locked" in text or "busy" in text:
         return DedupError(f"{path} is in use by another program.", "Wait for it to finish, then try again.")
-    if "full" in text:
+    if "full" in text or ("i/o error" in text and _is_full(path)):
         return DedupError(f"The disk holding {path} is full.", "Free some space; the work so far is kept.")
     if "readonly" in text or "unable to open" in text:
         return DedupError(f"{path} cannot be written.", "Ask the folder's owner for permission.")
+    if "i/o error" in text:
+        return DedupError(f"{path} could not be read or written ({problem}).", "Check the drive, then try again.")
     return DedupError(
         f"The database {path} is damaged ({problem}).",
         "Move it away and index again; no picture is affected, and the trash can still be undone.",
     )
+
+
+def _is_full(path: Path) -> bool:
+    try:
+        return shutil.disk_usage(path.parent).free < NEXT_TO_NOTHING
+    except OSError:
+        return False
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from dedup import settings
 from dedup.errors import DedupError, FolderBusy
 from dedup.store.connection import database_path
 
@@ -21,20 +22,42 @@ def folder_lock(root: Path) -> Iterator[None]:
     The operating system releases the lock of a process that dies.
     """
     path = database_path(root).with_name(LOCK_NAME)
+    if path.parent != root:
+        _make_folder(path.parent)
+    with _held(path, f"Another run of this tool is working on {root}."):
+        yield
+
+
+@contextmanager
+def removal_lock() -> Iterator[None]:
+    """Hold the right to remove files on this machine; raises FolderBusy when another process has it."""
+    path = settings.home() / "removal.lock"
+    _make_folder(path.parent)
+    with _held(path, "Another run of this tool is removing files."):
+        yield
+
+
+@contextmanager
+def _held(path: Path, message: str) -> Iterator[None]:
     lock = FileLock(path, timeout=0)
     try:
-        if path.parent != root:
-            path.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except Timeout as problem:
-        raise FolderBusy(
-            f"Another run of this tool is working on {root}.", "Wait until it has finished, then try again."
-        ) from problem
+        raise FolderBusy(message, "Wait until it has finished, then try again.") from problem
     except OSError as problem:
         raise DedupError(
-            f"{path} cannot be written: {problem.strerror}.", "Ask the folder's owner for permission."
+            f"{path} cannot be written: {problem.strerror}.", "Ask for permission to write there."
         ) from problem
     try:
         yield
     finally:
         lock.release()
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise DedupError(
+            f"{path} cannot be made: {problem.strerror}.", "Let DEDUP_HOME name a folder that can be written."
+        ) from problem

@@ -6,7 +6,7 @@ plan -> checks -> moves, with the journal telling what was to happen and the dis
 from dedup.trash.plan import FileStamp, Plan, Removal, load_plan, make_plan, save_plan
 from dedup.trash.recovery import settle
 from dedup.trash.removal import Outcome, execute, inspect
-from dedup.trash.runs import Run, has_trash, purge, runs_in_trash, undo
+from dedup.trash.runs import Run, files_in_trash, has_trash, purge, runs_in_trash, undo
 
 __all__ = [
     "FileStamp",
@@ -15,6 +15,7 @@ __all__ = [
     "Removal",
     "Run",
     "execute",
+    "files_in_trash",
     "has_trash",
     "inspect",
     "load_plan",

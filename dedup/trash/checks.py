@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dedup import images
-from dedup.scan import TRASH_NAME
+from dedup.keep import IDENTICAL
+from dedup.scan import TRASH_NAME, is_picture_name, is_skipped_folder
 from dedup.trash.plan import FileStamp, Plan, Removal
 
 Identity = tuple[int, int]
@@ -36,9 +37,11 @@ class Inspector:
         """The reason this removal must not happen now, or None when it may."""
         return (
             why_outside(removal)
-            or _why_changed(removal.file, "it", read_bytes=True)
+            or _why_no_picture(removal)
+            or why_changed(removal.file, "it", read_bytes=True)
             or self._why_keeper_unsound(removal.keeper)
             or _why_same_file(removal)
+            or _why_not_identical(removal)
         )
 
     def _why_keeper_unsound(self, keeper: FileStamp) -> str | None:
@@ -46,15 +49,15 @@ class Inspector:
             return "its keeper is planned for removal too"
         if keeper not in self.sound_keepers:
             # Once per keeper and plan: its bytes are read, since it is all that will be left.
-            self.sound_keepers[keeper] = _why_changed(keeper, "its keeper", read_bytes=True)
+            self.sound_keepers[keeper] = why_changed(keeper, "its keeper", read_bytes=True)
         reason = self.sound_keepers[keeper]
         if reason is None:
             # Its status is looked at every time: it may have gone a moment ago.
-            reason = _why_changed(keeper, "its keeper", read_bytes=False)
+            reason = why_changed(keeper, "its keeper")
         if reason is None and _identity(os.lstat(keeper.path)) in self.planned_files:
             return "its keeper is the same file as one planned for removal"
-        if reason is None and TRASH_NAME in Path(keeper.path).parts:
-            return "its keeper lies in the trash"
+        if reason is None and is_in_trash(Path(keeper.path)):
+            return "its keeper lies in a trash"
         return reason
 
 
@@ -74,19 +77,42 @@ def why_outside(removal: Removal) -> str | None:
     return None
 
 
-def _why_changed(stamp: FileStamp, name: str, *, read_bytes: bool) -> str | None:
+def why_changed(stamp: FileStamp, name: str, *, read_bytes: bool = False, at: Path | None = None) -> str | None:
+    """The reason a file (looked for ``at`` another place when given) is not the one stamped, or None."""
+    path = stamp.path if at is None else at
     try:
-        status = os.lstat(stamp.path)
+        status = os.lstat(path)
         if not stat.S_ISREG(status.st_mode):
             return f"{name} is not a regular file any more"
         if (status.st_size, status.st_mtime_ns) != (stamp.size, stamp.mtime_ns):
             return f"{name} has changed since it was indexed"
-        if read_bytes and images.digest(stamp.path).hex() != stamp.digest:
+        if read_bytes and images.digest(path).hex() != stamp.digest:
             return f"{name} has other bytes than when it was indexed"
     except FileNotFoundError:
         return f"{name} is gone"
     except (OSError, ValueError) as problem:
         return f"{name} cannot be read: {getattr(problem, 'strerror', None) or problem}"
+    return None
+
+
+def is_in_trash(path: Path) -> bool:
+    """Whether a file lies in a trash folder of any kind, links on the way resolved."""
+    try:
+        resolved = path.parent.resolve(strict=True)
+    except (OSError, RuntimeError, ValueError):
+        return False
+    folders = [*path.parents, resolved, *resolved.parents]
+    return any(is_skipped_folder(folder.as_posix()) for folder in folders if folder.name)
+
+
+def _why_no_picture(removal: Removal) -> str | None:
+    # A plan edited by hand could name anything, this tool's own database included.
+    return None if is_picture_name(Path(removal.file.path).name) else "it is not a picture file"
+
+
+def _why_not_identical(removal: Removal) -> str | None:
+    if removal.tier == IDENTICAL and removal.file.digest != removal.keeper.digest:
+        return "the plan calls it identical to its keeper, and it is not"
     return None
 
 

@@ -17,11 +17,26 @@ _NO_HARD_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, er
 PART_PREFIX = ".dedup-part-"
 
 
-def move(source: Path, target: Path) -> None:
-    """Move a file to a free place; FileExistsError when it is taken, never overwriting.
+def move_away(source: Path, target: Path) -> None:
+    """Move a user's file to a place nobody else writes to; FileExistsError when it is taken.
 
-    On another volume the file is copied with times and permissions, compared by digest,
-    and only then removed. Folders on the way to the target are made.
+    One rename, so that a version saved at that very moment moves along instead of being lost.
+    On another volume the file is copied with times and permissions, compared by digest, and
+    only then removed. Folders on the way to the target are made.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        _rename_to_free_place(source, target)
+    except OSError as problem:
+        if problem.errno != errno.EXDEV:
+            raise
+        _copy_across(source, target)
+
+
+def move_back(source: Path, target: Path) -> None:
+    """Move a file of ours to a place anyone may write to; FileExistsError when it is taken, never overwriting.
+
+    Otherwise as ``move_away``.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -116,6 +131,7 @@ def _rename_to_free_place(source: Path, target: Path) -> None:
 def _copy_across(source: Path, target: Path) -> None:
     """Copy under a name of its own, make it like the source in every way, and only then give it its name."""
     part = part_of(target)
+    before = os.lstat(source)
     try:
         with open(source, "rb") as reading, open(part, "wb") as writing:
             shutil.copyfileobj(reading, writing, 1 << 20)
@@ -125,8 +141,10 @@ def _copy_across(source: Path, target: Path) -> None:
             raise OSError(errno.EIO, "the copy on the other volume differs", str(target))
         shutil.copystat(source, part)
         if hasattr(os, "chown") and os.geteuid() == 0:
-            status = os.lstat(source)
-            os.chown(part, status.st_uid, status.st_gid)
+            os.chown(part, before.st_uid, before.st_gid)
+        after = os.lstat(source)
+        if (after.st_ino, after.st_size, after.st_mtime_ns) != (before.st_ino, before.st_size, before.st_mtime_ns):
+            raise OSError(errno.EBUSY, "it changed while it was copied to the other volume", str(source))
         _name_part(part, target)
     except BaseException:
         if os.path.lexists(part):

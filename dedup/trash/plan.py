@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -82,7 +83,9 @@ def make_plan(
 
 def save_plan(plan: Plan, path: Path) -> None:
     """Write the plan as JSON; never over a file that is not a plan."""
-    if path.exists():
+    if os.path.lexists(path):
+        if not path.is_file():
+            raise DedupError(f"{path} is not a regular file.", "Choose another file for the plan.")
         load_plan(path)
     try:
         path.write_text(json.dumps({"plan": PLAN_VERSION, **asdict(plan)}, indent=1), encoding="utf-8")
@@ -100,6 +103,8 @@ def load_plan(path: Path) -> Plan:
             raise DedupError(f"{path} was written by another version of this tool.", "Make the plan again.")
         removals = tuple(_removal(row) for row in value["removals"])
         folders = tuple(map(str, value["folders"]))
+        if any(removal.folder not in folders for removal in removals):
+            raise ValueError("a removal from a folder the plan does not name")
         return Plan(str(value["encoder"]), float(value["threshold"]), folders, removals, str(value["created"]))
     except OSError as problem:
         raise DedupError(f"The plan {path} cannot be read: {problem.strerror}.", "Check its name.") from problem
@@ -112,4 +117,8 @@ def _removal(row: dict[str, Any]) -> Removal:
         FileStamp(str(part["path"]), int(part["size"]), int(part["mtime_ns"]), bytes.fromhex(part["digest"]).hex())
         for part in (row["file"], row["keeper"])
     )
-    return Removal(str(row["folder"]), file, keeper, float(row["similarity"]), str(row["tier"]))
+    numbers = (file.size, file.mtime_ns, keeper.size, keeper.mtime_ns)
+    similarity = float(row["similarity"])
+    if not math.isfinite(similarity) or any(abs(number) >= 1 << 63 for number in numbers):
+        raise ValueError("a number no file has")
+    return Removal(str(row["folder"]), file, keeper, similarity, str(row["tier"]))

@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
+from dedup.errors import DedupError
+from dedup.scan import TRASH_NAME
 from dedup.store import Catalogue, Entry, Journal
 from dedup.trash import moves
 
 UNSETTLED = ("planned", "restoring", "purging")
+
+
+def require_plain_trash(root: Path) -> None:
+    """Raises DedupError where the trash of a folder is not a plain folder of its own."""
+    trash = root / TRASH_NAME
+    try:
+        mode = os.lstat(trash).st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISDIR(mode):
+        raise DedupError(
+            f"{trash} is not a plain folder, so it cannot be the trash.", "Move it away; nothing in it was touched."
+        )
 
 
 def settle(store: Catalogue) -> int:
@@ -18,6 +34,7 @@ def settle(store: Catalogue) -> int:
     of a move) both, as two names of one file: then the second name goes and the move counts
     as not made.
     """
+    require_plain_trash(store.root)
     journal = Journal(store)
     unsettled = journal.entries(states=UNSETTLED)
     for entry in unsettled:

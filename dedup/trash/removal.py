@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import time
 from collections.abc import Callable, Sequence
@@ -14,14 +15,15 @@ from pathlib import Path
 from dedup.errors import DedupError
 from dedup.progress import Cancelled, Progress, Report, Skipped
 from dedup.scan import TRASH_NAME
-from dedup.store import Catalogue, Entry, Journal, folder_lock
+from dedup.store import Catalogue, Entry, Journal, folder_lock, removal_lock
 from dedup.trash import moves
-from dedup.trash.checks import Inspector, why_outside
+from dedup.trash.checks import Inspector, why_changed, why_outside
 from dedup.trash.plan import Plan, Removal
-from dedup.trash.recovery import settle
+from dedup.trash.recovery import require_plain_trash, settle
 
 # The files moved between two commits; after a crash the disk says which of them moved.
 ENTRIES_PER_COMMIT = 32
+RUN_ID = re.compile(r"\d{8}-\d{6}-\d{6}-[0-9a-f]{4}")
 OpenStore = Callable[[Path], Catalogue]
 
 
@@ -84,7 +86,9 @@ def execute(plan: Plan, open_store: OpenStore, report: Report) -> Outcome:
     outcome = Outcome(new_run_id(), tuple(plan.by_folder()))
     inspector = Inspector.of(plan)
     with ExitStack() as locks:
-        # The keepers' folders too: nobody may remove a keeper between its check and the move.
+        # Nested folders have databases of their own, so one removal at a time on this machine;
+        # and the keepers' folders too: nobody may remove a keeper between its check and the move.
+        locks.enter_context(removal_lock())
         for folder in sorted({*plan.folders, *outcome.folders}):
             if os.path.isdir(folder):
                 locks.enter_context(folder_lock(Path(folder)))
@@ -93,6 +97,7 @@ def execute(plan: Plan, open_store: OpenStore, report: Report) -> Outcome:
             if not waiting:
                 continue
             try:
+                require_plain_trash(Path(folder))
                 with open_store(Path(folder)) as store:
                     settle(store)
                     _execute_folder(store, len(plan.removals), waiting, inspector, outcome, report)
@@ -127,7 +132,7 @@ def _execute_folder(
         for entry in entries:
             report(_progress(total, outcome))
             removal = waiting[0]
-            reason = inspector.why_not(removal) or _move(store.root, entry)
+            reason = inspector.why_not(removal) or _move(store.root, entry, removal)
             waiting.pop(0)
             if reason:
                 outcome.refused.append(Skipped(removal.file.path, reason))
@@ -153,12 +158,22 @@ def _progress(total: int, outcome: Outcome) -> Progress:
     return Progress("files removed", done, total, len(outcome.refused))
 
 
-def _move(root: Path, entry: Entry) -> str | None:
+def _move(root: Path, entry: Entry, removal: Removal) -> str | None:
+    """Move one file to the trash and look once more; the reason when it stays or went straight back."""
+    place, trash = root / entry.path, root / entry.trash_path
     try:
-        moves.move(root / entry.path, root / entry.trash_path)
+        moves.move_away(place, trash)
     except OSError as problem:
         return f"cannot be moved: {problem.strerror or problem}"
-    return None
+    # A keeper that went with it was the same file by another name; what moved may be a version just saved.
+    reason = why_changed(removal.keeper, "its keeper") or why_changed(removal.file, "it", at=trash)
+    if reason is None:
+        return None
+    try:
+        moves.move_back(trash, place)
+    except OSError as problem:
+        return f"{reason}; it lies in the trash and cannot be moved back: {problem.strerror or problem}"
+    return reason
 
 
 def _entry(root: Path, run_id: str, removal: Removal) -> Entry:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 
 from dedup import images
@@ -15,7 +16,9 @@ from dedup.scan import TRASH_NAME
 from dedup.store import Catalogue, Entry, Journal, database_path, folder_lock
 from dedup.trash import moves
 from dedup.trash.recovery import UNSETTLED, settle
-from dedup.trash.removal import Outcome
+from dedup.trash.removal import RUN_ID, Outcome
+
+NOT_OURS = "a link leads out of the trash here; left as it is"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,7 @@ class Run:
 
 def has_trash(root: Path) -> bool:
     """Whether anything may lie in a folder's trash, or be known to have lain there."""
-    return (root / TRASH_NAME).is_dir() or database_path(root).exists()
+    return os.path.lexists(root / TRASH_NAME) or database_path(root).exists()
 
 
 def runs_in_trash(store: Catalogue) -> list[Run]:
@@ -45,6 +48,11 @@ def runs_in_trash(store: Catalogue) -> list[Run]:
             return _settled_runs(store)
     except FolderBusy:
         return _runs(store)
+
+
+def files_in_trash(store: Catalogue) -> int:
+    """How many files the journal knows in the trash."""
+    return len(Journal(store).entries(states=("moved",)))
 
 
 def undo(store: Catalogue, run_id: str | None, report: Report) -> Outcome:
@@ -134,6 +142,9 @@ def _restore(root: Path, journal: Journal, entry: Entry, outcome: Outcome) -> No
             journal.mark([entry], "lost", "no longer in the trash")
             outcome.refused.append(Skipped(os.fspath(trash), "no longer in the trash; someone else removed it"))
         return
+    if not _leads_inside(trash, root / TRASH_NAME):
+        outcome.refused.append(Skipped(os.fspath(trash), NOT_OURS))
+        return
     if not _leads_inside(place, root):
         outcome.refused.append(Skipped(os.fspath(place), "its folder leads elsewhere now; it stays in the trash"))
         return
@@ -141,7 +152,7 @@ def _restore(root: Path, journal: Journal, entry: Entry, outcome: Outcome) -> No
     restored_path = target.relative_to(root).as_posix() if target != place else ""
     journal.mark([entry], "restoring", "", restored_path)
     try:
-        moves.move(trash, target)
+        moves.move_back(trash, target)
     except OSError as problem:
         journal.mark([entry], "moved")
         outcome.refused.append(Skipped(os.fspath(place), f"cannot be moved back: {problem.strerror or problem}"))
@@ -170,13 +181,15 @@ def _erase(root: Path, journal: Journal, entry: Entry, outcome: Outcome, *, last
     if not last_copies and not _keeper_lives(entry):
         outcome.refused.append(Skipped(os.fspath(trash), "the picture kept instead is gone: this may be the last copy"))
         return
-    journal.mark([entry], "purging")
+    if not _leads_inside(trash, root / TRASH_NAME):
+        outcome.refused.append(Skipped(os.fspath(trash), NOT_OURS))
+        return
+    # The file goes before its row: on a full disk there is room for the row only then.
     try:
         moves.erase(trash)
     except FileNotFoundError:
         pass  # already gone, which is what was asked for
     except OSError as problem:
-        journal.mark([entry], "moved")
         outcome.refused.append(Skipped(os.fspath(trash), str(problem.strerror or problem)))
         return
     journal.mark([entry], "purged")
@@ -184,7 +197,7 @@ def _erase(root: Path, journal: Journal, entry: Entry, outcome: Outcome, *, last
 
 
 def _leads_inside(place: Path, root: Path) -> bool:
-    """Whether the folders on the way to a place, as far as they exist, are the root's own."""
+    """Whether the folders on the way to a place, as far as they exist, are the root's own, no link leading out."""
     existing = place.parent
     while not os.path.lexists(existing):
         existing = existing.parent
@@ -197,13 +210,21 @@ def _leads_inside(place: Path, root: Path) -> bool:
 def _free_place(place: Path) -> Path:
     if not os.path.lexists(place):
         return place
-    number = 1
-    while True:
+    for number in count(1):
         extra = " (restored)" if number == 1 else f" (restored {number})"
-        candidate = place.with_name(place.stem + extra + place.suffix)
+        candidate = place.with_name(_fitting_stem(place, extra) + extra + place.suffix)
         if not os.path.lexists(candidate):
             return candidate
-        number += 1
+    raise AssertionError("numbers do not end")
+
+
+def _fitting_stem(place: Path, extra: str) -> str:
+    """As much of a name's stem as leaves room for more, at the 255 bytes most file systems allow."""
+    room = 255 - len(os.fsencode(extra + place.suffix))
+    stem = place.stem
+    while len(os.fsencode(stem)) > room:
+        stem = stem[:-1]
+    return stem
 
 
 def _has_digest(place: Path, entry: Entry) -> bool:
@@ -238,7 +259,8 @@ def _adopt_strangers(store: Catalogue) -> None:
         return
     journal = Journal(store)
     known = {entry.trash_path for entry in journal.entries(states=("moved", *UNSETTLED))}
-    for run_folder in sorted(path for path in trash.iterdir() if path.is_dir() and not path.is_symlink()):
+    own = (path for path in trash.iterdir() if RUN_ID.fullmatch(path.name))
+    for run_folder in sorted(path for path in own if path.is_dir() and not path.is_symlink()):
         entries = []
         for path in sorted(run_folder.rglob("*")):
             trash_path = path.relative_to(store.root).as_posix()
