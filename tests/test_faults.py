@@ -30,11 +30,13 @@ from conftest import (
 from PIL import Image
 
 from dedup import decoding, workflow
+from dedup.errors import DedupError
 from dedup.keep import KeepRule, Match, make_groups
 from dedup.match import find_matches
 from dedup.progress import silent
 from dedup.provenance import Provenance
 from dedup.review.session import ReviewSession
+from dedup.settings import Settings
 from dedup.store import Catalogue, Picture
 
 
@@ -180,7 +182,7 @@ def test_10_models_of_equal_dimension_are_never_mixed(tmp_path: Path) -> None:
     for number, place in enumerate((first, second)):
         save_picture(place / "one.png", 1)
         index(place, encoder=FakeEncoder(Provenance("fake", f"checkpoint {number}", "final", 1, 48)))
-    with pytest.raises(workflow.DedupError, match="different encoders"):
+    with pytest.raises(DedupError, match="different encoders"):
         find(first, second)
     save_picture(first / "two.png", 1)
     index(first, encoder=FakeEncoder(Provenance("other", "checkpoint", "final", 1, 48)))
@@ -236,7 +238,7 @@ def test_15_filename_cleanup_needs_a_picture_and_equal_contents(folder: Path) ->
     save_picture(folder / "2024-05-01.jpg", 2)
     save_picture(folder / "image.jpg", 3)
     shutil.copy2(folder / "image.jpg", folder / "image (1).jpg")
-    found = workflow.find_by_name([folder], workflow.Settings(), Recorder())
+    found = workflow.find_by_name([folder], Settings(), Recorder())
     assert names_of(found) == [["image.jpg", "image (1).jpg"]]
 
 

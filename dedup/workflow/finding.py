@@ -1,0 +1,156 @@
+"""Find the groups of duplicates, by their looks or by their names, and plan what to remove."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from dedup import comparison, filenames, scan, trash
+from dedup.errors import DedupError
+from dedup.keep import Group, KeepRule, Match, make_groups
+from dedup.neighbours import Dismissed, Neighbours, nothing_dismissed
+from dedup.progress import Report, Skipped
+from dedup.scan import real_folder
+from dedup.settings import Settings
+from dedup.store import (
+    Catalogue,
+    NotDuplicates,
+    Picture,
+    database_path,
+    record_not_duplicates,
+)
+from dedup.trash import Plan
+
+
+@dataclass(slots=True)
+class Found:
+    """The groups of a find run and what the reviewers need to know about them."""
+
+    encoder: str
+    threshold: float
+    folders: list[Path]
+    pictures: int
+    skipped: list[Skipped]
+    groups: list[Group]
+    rule: KeepRule
+    relation: Callable[[Picture, Picture], Match | None]
+    notices: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class FindOptions:
+    """How to find: threshold 0 is the encoder's own; ``within`` also pairs pictures of one folder."""
+
+    encoder: str = ""
+    kind: str = ""
+    threshold: float | None = None
+    within: bool = False
+    rule: KeepRule = field(default_factory=KeepRule)
+
+
+def find(folders: Sequence[str | Path], options: FindOptions, report: Report) -> Found:
+    """The groups of duplicates within one folder, or between several.
+
+    Only pictures that are on the disk as they were indexed take part; the others are listed
+    as skipped. Raises DedupError when a folder has not been indexed, or not with this encoder.
+    """
+    roots = _distinct(folders)
+    # One folder named twice is still a question about pairs between folders: there are none.
+    within = options.within or len(folders) == 1
+    with ExitStack() as stack:
+        stores = [stack.enter_context(Catalogue(root)) for root in roots]
+        provenance = comparison.common_set(stores, options.encoder, options.kind)
+        threshold = comparison.threshold_for(options.threshold, provenance)
+        gathered = comparison.gather(stores, provenance, report)
+        dismissed = NotDuplicates(stores)
+    pictures = gathered.pictures
+    neighbours = Neighbours(
+        pictures,
+        gathered.vectors,
+        gathered.folders,
+        threshold,
+        within=within,
+        dismissed=dismissed,
+        device=comparison.matching_device(len(pictures), provenance.dim),
+        report=report,
+    )
+    groups = make_groups(pictures, neighbours.candidates(), neighbours.matches_of, options.rule)
+    return Found(
+        provenance.encoder,
+        threshold,
+        roots,
+        len(pictures),
+        gathered.skipped,
+        groups,
+        options.rule,
+        _relation_among(groups, pictures, neighbours),
+    )
+
+
+def find_by_name(folders: Sequence[str | Path], settings: Settings, report: Report) -> Found:
+    """The copies that their names suggest and their contents confirm; needs no index."""
+    roots = _distinct(folders)
+    groups: list[Group] = []
+    seen: set[tuple[int, int]] = set()
+    # A file in nested folders belongs to the inner one, and is offered once.
+    for root in sorted(roots, key=lambda root: -len(root.parts)):
+        listing = scan.list_pictures(root)
+        listing.files = [found for found in listing.files if found.identity not in seen]
+        seen.update(found.identity for found in listing.files)
+        dismissed = _dismissed_in(root)
+        for group in filenames.find_copies(listing, settings.max_megapixels, report):
+            others = tuple(one for one in group.others if not dismissed(group.keeper.digest, one.picture.digest))
+            if others:
+                groups.append(replace(group, others=others))
+    return Found("file names", 1.0, roots, len(seen), [], groups, KeepRule(), filenames.relation)
+
+
+def plan_marked(found: Found) -> Plan:
+    """The plan that removes every marked picture of a find run as it stands."""
+    return trash.make_plan(
+        found.encoder,
+        found.threshold,
+        found.folders,
+        (
+            (member.picture, group.keeper, member.similarity, member.tier)
+            for group in found.groups
+            for member in group.others
+            if member.marked
+        ),
+    )
+
+
+def remember_not_duplicates(sets: Iterable[Sequence[Picture]]) -> None:
+    """Record sets a person called "not duplicates", by content, in every folder involved."""
+    for pictures in sets:
+        for root in sorted({picture.root for picture in pictures}):
+            with Catalogue(root, create=True) as store:
+                record_not_duplicates(store, [picture.digest for picture in pictures])
+
+
+def _dismissed_in(root: Path) -> Dismissed:
+    if not database_path(root).exists():
+        return nothing_dismissed
+    with Catalogue(root) as store:
+        return NotDuplicates([store])
+
+
+def _relation_among(
+    groups: Sequence[Group], pictures: Sequence[Picture], neighbours: Neighbours
+) -> Callable[[Picture, Picture], Match | None]:
+    wanted = {picture for group in groups for picture in group.pictures}
+    numbers = {picture: number for number, picture in enumerate(pictures) if picture in wanted}
+
+    def relation(first: Picture, second: Picture) -> Match | None:
+        return neighbours.relation(numbers[first], numbers[second])
+
+    return relation
+
+
+def _distinct(folders: Sequence[str | Path]) -> list[Path]:
+    """The folders resolved, each once, in the order given."""
+    if not folders:
+        raise DedupError("No folder was given.", "Name at least one folder.")
+    return list(dict.fromkeys(real_folder(folder) for folder in folders))

@@ -1,0 +1,116 @@
+"""Bring a folder's database up to date with its pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from dedup import hasher, scan, trash
+from dedup.encoders import Encoder, EncoderSpec, LoadOptions, spec
+from dedup.errors import DedupError
+from dedup.progress import Notice, Report, Skipped
+from dedup.scan import real_folder
+from dedup.settings import Settings
+from dedup.store import (
+    Catalogue,
+    folder_lock,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class IndexResult:
+    """What one index run did to a folder's database."""
+
+    encoder: str
+    pictures: int
+    encoded: int
+    moved: int
+    unreadable: dict[str, str]
+    newly_unreadable: int
+    gone: int
+    links: int
+    refused: list[Skipped]
+    seconds: float
+
+
+def load_encoder(row: EncoderSpec, options: LoadOptions, report: Report) -> Encoder:
+    """The encoder with its weights; says that loading takes a moment."""
+    report(Notice(f"Loading PyTorch and {row.title} ..."))
+    return row.load(options)
+
+
+def index(
+    folder: str | Path,
+    settings: Settings,
+    report: Report,
+    *,
+    again: bool = False,
+    encoder: Encoder | None = None,
+) -> IndexResult:
+    """Encode the new and changed pictures of a folder (all of them with ``again``) into its database.
+
+    Weights are loaded only when there is something to encode. Stopping at any moment loses
+    at most the batch in flight; the next run goes on from there. ``encoder`` is one that is
+    loaded already, instead of the one the settings name.
+    """
+    root = real_folder(folder)
+    row, options = spec(settings.encoder), _load_options(settings)
+    wanted = _identity_of(encoder) if encoder else _identity_in_registry(row, options)
+    with Catalogue(root, create=True) as store, folder_lock(root):
+        trash.settle(store)
+        listing = scan.list_pictures(root)
+        before = scan.compare(listing, store.known())
+        changes = hasher.recognise_moved(store, before)
+        todo = listing.files if again else _without_vector(store, changes, wanted)
+        summary = hasher.HashSummary(0, 0, 0.0)
+        if todo:
+            ready = encoder or load_encoder(row, options, report)
+            how = hasher.HashOptions(
+                settings.batch_size or row.batch_size, settings.num_workers, settings.max_megapixels
+            )
+            summary = hasher.hash_pictures(store, todo, ready, how, report)
+        return IndexResult(
+            wanted[0],
+            store.count("ok"),
+            summary.encoded,
+            len(before.new) - len(changes.new),
+            store.unreadable(),
+            summary.unreadable,
+            len(changes.gone),
+            listing.links,
+            listing.refused,
+            summary.seconds,
+        )
+
+
+# (encoder, layer, preprocessing version, checkpoint); "" stands for a checkpoint only loading can tell.
+_Identity = tuple[str, str, int, str]
+
+
+def _identity_of(encoder: Encoder) -> _Identity:
+    made_by = encoder.provenance
+    return made_by.encoder, made_by.layer, made_by.preprocessing, made_by.checkpoint
+
+
+def _identity_in_registry(row: EncoderSpec, options: LoadOptions) -> _Identity:
+    return row.name, options.kind, row.preprocessing, row.checkpoint(options)
+
+
+def _load_options(settings: Settings) -> LoadOptions:
+    row = spec(settings.encoder)
+    if settings.kind and settings.kind not in row.kinds:
+        raise DedupError(f"{row.name} has no embedding {settings.kind}.", f"Choose one of: {', '.join(row.kinds)}.")
+    return LoadOptions(row.layer(settings.kind), Path(settings.weights).expanduser() if settings.weights else None)
+
+
+def _without_vector(store: Catalogue, changes: scan.Changes, wanted: _Identity) -> list[scan.FileFacts]:
+    """New and changed files, and unchanged readable ones that have no vector of this encoder yet."""
+    covered: set[str] = set()
+    for row in store.sets():
+        made_by = row.provenance
+        same_encoder = (made_by.encoder, made_by.layer, made_by.preprocessing) == wanted[:3]
+        if same_encoder and wanted[3] in ("", made_by.checkpoint):
+            covered |= store.embedded(row.id)
+    unreadable = store.unreadable()
+    missing = [found for found in changes.unchanged if found.path not in covered and found.path not in unreadable]
+    return sorted([*changes.new, *changes.changed, *missing])
