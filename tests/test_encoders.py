@@ -398,6 +398,8 @@ LOAD_ALL = """
 import json, time
 from dedup.encoders import REGISTRY, LoadOptions
 from dedup.errors import WeightsUnavailable
+from dedup.encoders.device import hide_unusable_torchvision
+hide_unusable_torchvision()
 import torch, transformers
 answers = {}
 for row in REGISTRY:
