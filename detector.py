@@ -10,5 +10,8 @@ if __name__ == "__main__":  # decode workers may import this file again
     try:
         from dedup.cli import main
     except ModuleNotFoundError as problem:
-        sys.exit(f"The package {problem.name} is not installed.\n  Run: pip install -r requirements.txt")
+        sys.exit(
+            f"The package {problem.name} is not installed for this Python ({sys.executable}).\n"
+            "  Use the Python of the .venv that the README makes, or run: pip install -r requirements.txt"
+        )
     sys.exit(main())

@@ -128,7 +128,7 @@ def _add_finding(add: Callable[..., argparse.ArgumentParser]) -> None:
 def _add_find_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--threshold",
-        type=float,
+        type=_threshold,
         help="similarity from 0 to 1 at or above which pictures match (default: the encoder's)",
     )
     parser.add_argument("--encoder", choices=[row.name for row in REGISTRY], help="compare the vectors of this encoder")
@@ -136,6 +136,16 @@ def _add_find_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--within", action="store_true", help="with several folders: also pairs inside each of them")
     parser.add_argument("--keep", choices=list(STRATEGIES), default="largest", help=_strategies_help())
     parser.add_argument("--keep-all-of", metavar="FOLDER", help="never remove anything from this folder")
+
+
+def _threshold(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0.0 <= value <= 1.0:
+        raise argparse.ArgumentTypeError(f"{text} is not a number between 0 and 1")
+    return value
 
 
 def _add_removing(add: Callable[..., argparse.ArgumentParser]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from dedup import console, jobs, settings, workflow
 from dedup.console import note, say
 from dedup.encoders import REGISTRY
-from dedup.errors import DedupError
+from dedup.errors import DedupError, command
 from dedup.jobs import DONE, INTERRUPTED
 from dedup.keep import KeepRule, rule_for
 from dedup.scan import real_folder
@@ -172,8 +172,9 @@ def tour() -> int:
     say()
     show_without_terminal(found)
     say(f"\nFor your own pictures use the commands: {NAMES_OF_COMMANDS}.")
-    say("For example: python detector.py index FOLDER, then: python detector.py find FOLDER --save-plan plan.json")
-    say("Every command explains itself: python detector.py find --help")
+    say("For example: " + command("index", "FOLDER"))
+    say("then:        " + command("find", "FOLDER", "--save-plan", "plan.json"))
+    say("Every command explains itself: " + command("find", "--help"))
     return DONE
 
 
@@ -229,7 +230,7 @@ def _facts(picture: Picture) -> dict[str, Any]:
 def _find_options(arguments: argparse.Namespace, chosen: Settings) -> FindOptions:
     folders = [real_folder(folder) for folder in arguments.folders]
     if arguments.keep_all_of:
-        rule = KeepRule(keep_all_of=real_folder(arguments.keep_all_of))
+        rule = KeepRule(real_folder(arguments.keep_all_of), tuple(folders))
     elif arguments.keep == "second" and len(folders) < 2:
         raise DedupError("--keep second needs two folders.", "Name both.")
     else:

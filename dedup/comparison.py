@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from dedup.encoders import spec
-from dedup.errors import DedupError
+from dedup.errors import DedupError, command
 from dedup.match import Rows
 from dedup.progress import Progress, Report, Skipped
 from dedup.provenance import Provenance
@@ -80,7 +80,7 @@ def common_set(stores: Sequence[Catalogue], encoder: str, kind: str) -> Provenan
             return provenance
     raise DedupError(
         "The folders were indexed with different encoders, whose vectors cannot be compared.",
-        "Index them with the same one: python detector.py index FOLDER --encoder NAME",
+        "Index them with the same one: " + command("index", "FOLDER", "--encoder", "NAME"),
     )
 
 
@@ -135,5 +135,5 @@ def _why_skipped(facts: FileFacts, current: bool, unreadable: dict[str, str], pr
 
 
 def _not_indexed(root: Path, encoder: str) -> DedupError:
-    what, how = (f" with {encoder}", f" --encoder {encoder}") if encoder else ("", "")
-    return DedupError(f"{root} has not been indexed{what}.", f'Run: python detector.py index "{root}"{how}')
+    what, how = (f" with {encoder}", ("--encoder", encoder)) if encoder else ("", ())
+    return DedupError(f"{root} has not been indexed{what}.", "Run: " + command("index", str(root), *how))

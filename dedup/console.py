@@ -172,7 +172,15 @@ def confirm(message: str, *, default: bool = False) -> bool:
     import questionary
 
     _forget_what_was_typed_ahead()
-    answer: bool = _ask(questionary.confirm(message, default=default, auto_enter=False, qmark=""))
+    answer: bool = _ask(
+        questionary.confirm(
+            message,
+            default=default,
+            auto_enter=False,
+            qmark="",
+            instruction="(Y/n, then Enter)" if default else "(y/N, then Enter)",
+        )
+    )
     return answer
 
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+import sys
+from pathlib import Path
+
 
 class DedupError(Exception):
     """What is wrong, in one sentence, and the remedy, in another.
@@ -35,3 +40,17 @@ class WeightsUnavailable(DedupError):
 
 class FolderBusy(DedupError):
     """A folder that another process is working on just now."""
+
+
+def command(*words: str) -> str:
+    """The line that runs a subcommand with this very Python, to be pasted into a shell."""
+    python = Path(sys.executable or "python")
+    near = python.relative_to(Path.cwd()) if python.is_relative_to(Path.cwd()) else python
+    script = sys.argv[0] if Path(sys.argv[0]).name == "detector.py" else "detector.py"
+    return " ".join(_for_a_shell(word) for word in (str(near), script, *words))
+
+
+def _for_a_shell(word: str) -> str:
+    if os.name == "nt" or shlex.quote(word) == word:
+        return f'"{word}"' if os.path.isabs(word) or " " in word else word
+    return shlex.quote(word)

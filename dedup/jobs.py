@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from dedup import comparison, console, workflow
 from dedup.console import TerminalReport, note, say, working
-from dedup.errors import DedupError
+from dedup.errors import DedupError, command
 from dedup.keep import bytes_freed
 from dedup.progress import Cancelled, Skipped
 from dedup.scan import TRASH_NAME, real_folder
@@ -129,6 +129,8 @@ def confirm_and_remove(plan: Plan, *, assume_yes: bool = False) -> int:
     for folder, rows in plan.by_folder().items():
         freed = sum(row.file.size for row in rows)
         say(f"  {files(len(rows))}, {size(freed)}, from {printable(folder)}  ->  {TRASH_NAME}/ in that folder")
+    if larger := sum(row.file.size > row.keeper.size for row in plan.removals):
+        say(f"  {files(larger)} of these larger than the picture kept instead")
     if not assume_yes:
         if not console.is_terminal():
             raise DedupError("Removing needs a confirmation, and there is no terminal to ask.", "Add --yes.")
@@ -143,8 +145,8 @@ def confirm_and_remove(plan: Plan, *, assume_yes: bool = False) -> int:
     by_folder(outcome)
     list_skipped(outcome.refused, "stayed in place")
     if outcome.files:
-        first = next(iter(outcome.moved))
-        say(f'To bring them back: python detector.py undo "{printable(first)}"')
+        back = command("undo", *(printable(folder) for folder in outcome.moved), "--run", outcome.run_id)
+        say(f"To bring them back: choice 8 of the menu, or: {back}")
     return _code(outcome)
 
 
@@ -198,7 +200,7 @@ def _undo_one(folders: Sequence[str | Path], run_id: str | None, folder: str | P
     say(f"Brought back {files(outcome.files)} ({size(outcome.bytes)}) of run {outcome.run_id}{end}")
     by_folder(outcome)
     list_skipped(outcome.refused, "to know about")
-    _mention_other_folders(folder, folders, outcome)
+    _mention_other_folders(folders, outcome)
     return _code(outcome)
 
 
@@ -286,8 +288,10 @@ def _code(outcome: Outcome) -> int:
     return PARTLY if outcome.refused else DONE
 
 
-def _mention_other_folders(folder: str | Path, asked: Sequence[str | Path], outcome: Outcome) -> None:
+def _mention_other_folders(asked: Sequence[str | Path], outcome: Outcome) -> None:
+    """Name the folders whose part of the run still lies in their trash."""
     roots = {str(real_folder(one)) for one in asked}
-    for run_folder in outcome.folders:
-        if run_folder not in roots and str(real_folder(folder)) != run_folder:
-            say(f'This run also removed files from another folder: python detector.py undo "{printable(run_folder)}"')
+    others = [folder for folder in outcome.folders if folder not in roots and Path(folder).is_dir()]
+    waiting = [folder for folder in others if any(run.id == outcome.run_id for run in workflow.runs(folder))]
+    if waiting:
+        say("This run also removed files from another folder: " + command("undo", *waiting, "--run", outcome.run_id))

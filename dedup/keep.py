@@ -16,22 +16,27 @@ IDENTICAL = "identical file"
 SAME_PIXELS = "same pixels"
 SIMILAR = "similar"
 
-SortKey = tuple[int, int, int, int, int, str, str]
+SortKey = tuple[int, int, int, int, int, int, str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class KeepRule:
-    """Largest file first; the pictures of ``keep_all_of`` (a folder) are never removed."""
+    """Largest file first; the pictures of ``keep_all_of`` (a folder) are never removed.
+
+    Between equals the folder named first in ``folders`` keeps its picture.
+    """
 
     keep_all_of: Path | None = None
+    folders: tuple[Path, ...] = ()
 
     def key(self, picture: Picture) -> SortKey:
-        """Smaller is better: kept folder, bytes, pixels, age, length of the path; ties by path."""
+        """Smaller is better: kept folder, bytes, pixels, age, order of folders, length of the path; ties by path."""
         return (
             0 if self.keeps(picture) else 1,
             -picture.size,
             -picture.width * picture.height,
             picture.mtime_ns,
+            self.folders.index(picture.root) if picture.root in self.folders else len(self.folders),
             len(picture.path),
             picture.path,
             str(picture.root),
@@ -127,7 +132,7 @@ STRATEGIES: Mapping[str, str] = {
 def rule_for(strategy: str, folders: Sequence[Path]) -> KeepRule:
     """The keep rule of a strategy name over the folders in the order the user gave them."""
     if strategy == "first":
-        return KeepRule(keep_all_of=folders[0])
+        return KeepRule(folders[0], tuple(folders))
     if strategy == "second" and len(folders) > 1:
-        return KeepRule(keep_all_of=folders[1])
-    return KeepRule()
+        return KeepRule(folders[1], tuple(folders))
+    return KeepRule(None, tuple(folders))

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 
 from dedup import console, jobs, settings
@@ -271,19 +273,34 @@ def undo_or_purge(folders: Sequence[Path]) -> None:
 
 
 def change_settings() -> None:
-    """Show every setting with its value and help; change one."""
-    current = settings.load()
+    """Show every setting with its value and help, and change one after the other; Ctrl-C leaves."""
     shown = [field.name for field in fields(Settings) if field.name not in ("last_folder", "kind")]
-    choices = [(f"{name} = {getattr(current, name)!r}: {BOUNDS[name].help}", name) for name in shown]
-    name = choose("Settings (Ctrl-C: back)", choices)
+    name = shown[0]
+    while True:
+        current = settings.load()
+        choices = [(f"{_label(one)}: {_value(current, one)}   ({BOUNDS[one].help})", one) for one in shown]
+        name = choose("Settings (Ctrl-C: back)", choices, default=name)
+        with suppress(Back):  # from a value back to the list
+            change = partial(_changed, name)
+            settings.save(console.ask_until(_label(name), str(getattr(current, name)), change))
+
+
+def _label(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _value(current: Settings, name: str) -> str:
+    value = getattr(current, name)
+    return "automatic" if value in (0, -1, "") else printable(str(value))
+
+
+def _changed(name: str, text: str) -> Settings:
+    """The saved settings with one changed; raises DedupError saying what is wrong with the text."""
+    current = settings.load()
     kind = type(getattr(current, name))
-
-    def understand(text: str) -> Settings:
-        if name == "encoder":
-            spec(text.strip())
-        try:
-            return settings.checked(replace(settings.load(), **{name: kind(text.strip())}))
-        except ValueError:
-            raise DedupError(f"{text} is not a number.", "Type a number.") from None
-
-    settings.save(console.ask_until(name, str(getattr(current, name)), understand))
+    if name == "encoder":
+        spec(text.strip())
+    try:
+        return settings.checked(replace(current, **{name: kind(text.strip())}))
+    except ValueError:
+        raise DedupError(f"{text} is not a number.", "Type a number.") from None

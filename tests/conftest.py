@@ -6,8 +6,12 @@ import hashlib
 import os
 import random
 import shutil
+import sqlite3
 import subprocess
 import sys
+import time
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -48,7 +52,8 @@ def picture(seed: int, size: tuple[int, int] = (240, 180)) -> Image.Image:
     chance = random.Random(seed)
     image = Image.new("RGB", size, tuple(chance.randrange(30, 225) for _ in range(3)))
     draw = ImageDraw.Draw(image)
-    shape = chance.choice([draw.ellipse, draw.rectangle, lambda box, fill: draw.line(box, fill=fill, width=9)])
+    width = max(3, size[0] * 9 // 240)
+    shape = chance.choice([draw.ellipse, draw.rectangle, lambda box, fill: draw.line(box, fill=fill, width=width)])
     for _ in range(chance.randrange(8, 26)):
         x, y = chance.randrange(-20, size[0]), chance.randrange(-20, size[1])
         box = (x, y, x + chance.randrange(12, size[0] // 2), y + chance.randrange(12, size[1] // 2))
@@ -171,6 +176,28 @@ def detector(*words: object, timeout: float = 120.0, **env: str) -> subprocess.C
         stdin=subprocess.DEVNULL,
         env={**os.environ, **env},
     )
+
+
+def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str], seconds: float = 60.0) -> None:
+    """Wait for a moment in the life of a running process."""
+    limit = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, (
+            f"ended before it could be killed: {process.stdout.read() if process.stdout else ''}"
+        )
+        assert time.monotonic() < limit, "the awaited moment never came"
+        time.sleep(0.01)
+
+
+def committed(folder: Path) -> int:
+    """How many vectors a folder's database holds just now."""
+    if not (folder / "image_database.db").exists():
+        return 0
+    try:
+        with closing(sqlite3.connect(folder / "image_database.db", timeout=5)) as database:
+            return int(database.execute("SELECT count(*) FROM embeddings").fetchone()[0])
+    except sqlite3.OperationalError:
+        return 0  # the tables are not there yet
 
 
 @pytest.fixture(scope="session")

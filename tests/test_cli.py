@@ -8,12 +8,11 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import PROJECT, detector, save_picture, tree
+from conftest import PROJECT, committed, detector, save_picture, tree, wait_until
 
 COMMANDS = "index find review remove undo purge clean names status encoders".split()
 
@@ -178,10 +177,12 @@ def test_an_unindexed_folder_is_one_sentence_and_a_remedy(folder: Path) -> None:
     save_picture(folder / "one.jpg", 1)
     done = detector("find", folder)
     assert done.returncode == 1
-    assert done.stderr.splitlines() == [
-        f"{folder} has not been indexed yet.",
-        f'  Run: python detector.py index "{folder}"',
-    ]
+    sentence, remedy = done.stderr.splitlines()
+    assert sentence == f"{folder} has not been indexed yet."
+    assert remedy.startswith("  Run: ")
+    fixed = subprocess.run(remedy.removeprefix("  Run: "), shell=True, capture_output=True, text=True)
+    assert fixed.returncode == 0, "the remedy works as it is printed"
+    assert detector("find", folder).returncode == 0
 
 
 def test_wrong_usage_ends_with_two() -> None:
@@ -192,9 +193,10 @@ def test_wrong_usage_ends_with_two() -> None:
 
 
 def test_a_threshold_outside_its_bounds_is_refused(indexed: Path) -> None:
-    done = detector("find", indexed, "--threshold", 1.5)
-    assert done.returncode == 1
-    assert "between 0 and 1" in done.stderr
+    for wrong in ("1.5", "nan", "high"):
+        done = detector("find", indexed, "--threshold", wrong)
+        assert done.returncode == 2
+        assert "between 0 and 1" in done.stderr
 
 
 def test_a_plan_is_never_written_over_a_picture(indexed: Path) -> None:
@@ -270,7 +272,7 @@ def test_a_name_that_is_not_unicode_goes_all_the_way_and_back(folder: Path, tmp_
 
 
 def test_control_c_ends_with_130_and_keeps_the_work(folder: Path) -> None:
-    for seed in range(200):
+    for seed in range(300):
         save_picture(folder / f"{seed}.jpg", seed)
     process = subprocess.Popen(
         [sys.executable, str(PROJECT / "detector.py"), "index", str(folder), "--batch-size", "8"],
@@ -279,15 +281,15 @@ def test_control_c_ends_with_130_and_keeps_the_work(folder: Path) -> None:
         stderr=subprocess.PIPE,
         text=True,
     )
-    time.sleep(4)
+    wait_until(lambda: committed(folder) >= 8, process)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
     assert "Traceback" not in errors
     rest = detector("index", folder)
     assert rest.returncode == 0
-    assert "200 pictures indexed" in rest.stdout
-    assert "200 of them now" not in rest.stdout
+    assert "300 pictures indexed" in rest.stdout
+    assert "300 of them now" not in rest.stdout
 
 
 def test_a_reader_that_goes_away_is_no_traceback(indexed: Path) -> None:

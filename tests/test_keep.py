@@ -229,9 +229,13 @@ def test_a_protected_folder_protects_its_subfolders_and_not_its_namesakes() -> N
 
 def test_the_strategies_of_the_menu_protect_the_folder_they_name() -> None:
     assert list(STRATEGIES) == ["largest", "first", "second"]
-    assert rule_for("largest", [ONE, TWO]) == KeepRule()
-    assert rule_for("first", [ONE, TWO]) == KeepRule(keep_all_of=ONE)
-    assert rule_for("second", [ONE, TWO]) == KeepRule(keep_all_of=TWO)
+    assert [rule_for(name, [ONE, TWO]).keep_all_of for name in STRATEGIES] == [None, ONE, TWO]
+
+
+def test_between_equal_files_the_folder_named_first_keeps_its_own() -> None:
+    in_two, in_one = (replace(picture("a name", 50), root=root) for root in (TWO, ONE))
+    assert min([in_two, in_one], key=rule_for("largest", [ONE, TWO]).key) is in_one
+    assert min([in_two, in_one], key=rule_for("largest", [TWO, ONE]).key) is in_two
 
 
 def test_bytes_freed_counts_what_is_marked() -> None:

@@ -14,7 +14,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from conftest import PROJECT, contents, detector, save_picture, tree
+from conftest import PROJECT, committed, contents, detector, save_picture, tree, wait_until
 from PIL import Image
 
 from dedup import workflow
@@ -42,26 +42,6 @@ def kill(process: subprocess.Popen[str]) -> None:
 def integrity(folder: Path) -> str:
     with closing(sqlite3.connect(folder / "image_database.db")) as database:
         return str(database.execute("PRAGMA integrity_check").fetchone()[0])
-
-
-def wait_until(condition, process: subprocess.Popen[str], seconds: float = 60.0) -> None:  # type: ignore[no-untyped-def]
-    limit = time.monotonic() + seconds
-    while not condition():
-        assert process.poll() is None, (
-            f"ended before it could be killed: {process.stdout.read() if process.stdout else ''}"
-        )
-        assert time.monotonic() < limit, "the awaited moment never came"
-        time.sleep(0.01)
-
-
-def committed(folder: Path) -> int:
-    if not (folder / "image_database.db").exists():
-        return 0
-    try:
-        with closing(sqlite3.connect(folder / "image_database.db", timeout=5)) as database:
-            return int(database.execute("SELECT count(*) FROM embeddings").fetchone()[0])
-    except sqlite3.OperationalError:
-        return 0  # the tables are not there yet
 
 
 def test_killed_while_indexing_loses_at_most_the_batch_in_flight(folder: Path) -> None:

@@ -83,14 +83,14 @@ def test_n_calls_a_set_not_duplicates_and_takes_it_back(session: ReviewSession) 
     assert not session.current.not_duplicates
 
 
-def test_p_and_g_move_and_say_nothing(session: ReviewSession) -> None:
+def test_p_and_g_move_and_say_only_where_they_end(session: ReviewSession) -> None:
     assert apply(session, "g 3") is None
     assert session.position == 2
     assert apply(session, "p") is None
     assert session.position == 1
     assert apply(session, "g 1") is None
     assert session.position == 0
-    assert apply(session, "p") is None
+    assert apply(session, "p") == "This is the first set."
     assert session.position == 0
 
 
@@ -103,9 +103,7 @@ def test_going_to_a_set_that_is_not_there_stops_at_the_ends(
     assert session.position == position
 
 
-NONSENSE = (
-    "x|0|4|99|1 99|1 x|-1|1.5|1,2|k|k 0|k 4|k x|k 1 2|k2|g|g x|g -1|p 1|n n|'|\"2|2 '|yes|delete all|\u00b2|rm -rf /"
-)
+NONSENSE = "x|1 x|-1|1.5|1,2|k|k 0|k 4|k x|k 1 2|k2|g|g x|g -1|p 1|n n|'|\"2|2 '|yes|delete all|\u00b2|rm -rf /"
 
 
 @pytest.mark.parametrize("nonsense", NONSENSE.split("|"))
@@ -114,6 +112,14 @@ def test_nonsense_shows_the_help_and_decides_nothing(session: ReviewSession, non
     before, position = state(session), session.position
     assert apply(session, nonsense) == HELP
     assert (state(session), session.position) == (before, position)
+
+
+@pytest.mark.parametrize("number", ["0", "4", "99", "1 99"])
+def test_a_number_no_picture_has_is_answered_with_those_there_are(session: ReviewSession, number: str) -> None:
+    go_to_set_of(session, "a")
+    before = state(session)
+    assert apply(session, number) == "This set has the pictures 1 to 3."
+    assert state(session) == before
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

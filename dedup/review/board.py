@@ -27,17 +27,21 @@ class Board:
         self._session = session
         self._thumbnails = Thumbnails(THUMBNAIL_SIDE)
         self.boxes: dict[int, Box] = {}
+        self.shown: list[int] = []
 
     def draw_grid(self, page: int, focus: int) -> None:
         """Show one page of the set side by side, each picture with its caption."""
         self._clear()
         one = self._session.current
         first = page * PICTURES_PER_PAGE
-        shown = range(first, min(first + PICTURES_PER_PAGE, len(one.pictures)))
+        self.shown = list(range(first, min(first + PICTURES_PER_PAGE, len(one.pictures))))
+        if one.keeper not in self.shown:
+            self.shown.insert(0, one.keeper)  # in sight on every page, to compare with
         keeper = one.pictures[one.keeper]
         aspect = min(max(keeper.width / max(keeper.height, 1), 0.4), 2.5)
         area = self._axes.bbox
-        self.boxes = dict(zip(shown, grid(len(shown), area.width, area.height, aspect), strict=True))
+        boxes = grid(len(self.shown), area.width, area.height, aspect)
+        self.boxes = dict(zip(self.shown, boxes, strict=True))
         for number, box in self.boxes.items():
             inner = Box(box.left + 6, box.top + 6, box.width - 12, box.height - 12)
             self._show_thumbnail(self._thumbnails.get(one.pictures[number].full_path), inner)
@@ -105,6 +109,11 @@ class Board:
         self._axes.imshow(shown, extent=place.extent, aspect="auto", interpolation="nearest")
         self._measure_in_pixels()  # imshow moved the limits to its picture
 
+    def _label(self, number: int) -> str:
+        """The picture's number in its set, and the key that switches it where that is another."""
+        key = self.shown.index(number) + 1
+        return f"{number + 1}" if key == number + 1 or key > 9 else f"{number + 1} [key {key}]"
+
     def _draw_border(self, box: Box, colour: str) -> None:
         from matplotlib.patches import Rectangle
 
@@ -119,7 +128,7 @@ class Board:
         match = "" if number == one.keeper else f"   {how_similar(self._session.match(number))}"
         limit = max(12, int(box.width / 7.5))
         lines = (
-            (f"{number + 1}  {shortened(printable(picture.full_path.name), limit)}", INK),
+            (f"{self._label(number)}  {shortened(printable(picture.full_path.name), limit)}", INK),
             (f"in {shortened(printable(picture.full_path.parent), limit)}", PALE),
             (f"{dimensions(picture)}   {size(picture.size)}", PALE),
             (role + match, RED if marked else GREEN),

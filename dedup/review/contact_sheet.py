@@ -46,7 +46,8 @@ def write_contact_sheets(groups: Sequence[Group], folder: Path, report: Report) 
 
 def _draw_page(groups: Sequence[Group], before: int, total: int) -> Image.Image:
     rows = [-(-min(len(group.pictures), PICTURES_PER_SET) // PICTURES_PER_ROW) for group in groups]
-    width = MARGIN + PICTURES_PER_ROW * (CELL + MARGIN)
+    widest = max(len(group.pictures) for group in groups)
+    width = MARGIN + max(2, min(PICTURES_PER_ROW, widest)) * (CELL + MARGIN)
     height = MARGIN + sum(TITLE + count * (CELL + CAPTION + MARGIN) for count in rows)
     page = Image.new("RGB", (width, height), (250, 250, 250))
     draw = ImageDraw.Draw(page)
@@ -63,20 +64,21 @@ def _draw_page(groups: Sequence[Group], before: int, total: int) -> Image.Image:
 
 
 def _draw_group(page: Image.Image, draw: ImageDraw.ImageDraw, group: Group, top: int) -> None:
-    cells = [(group.keeper, GREEN, "keep")]
+    cells = [(group.keeper, GREEN, "keeper")]
     for member in group.others:
         remark = how_similar(Match(0, member.similarity, member.tier))
-        cells.append((member.picture, RED if member.marked else GREEN, remark))
+        verb, colour = ("remove", RED) if member.marked else ("keep", GREEN)
+        cells.append((member.picture, colour, f"{verb}   {remark}"))
     for place, (picture, colour, remark) in enumerate(cells[:PICTURES_PER_SET]):
         left = MARGIN + place % PICTURES_PER_ROW * (CELL + MARGIN)
-        _draw_cell(
-            page, draw, picture, colour, remark, left, top + place // PICTURES_PER_ROW * (CELL + CAPTION + MARGIN)
-        )
+        down = top + place // PICTURES_PER_ROW * (CELL + CAPTION + MARGIN)
+        _draw_cell(page, draw, place + 1, picture, colour, remark, left, down)
 
 
 def _draw_cell(
     page: Image.Image,
     draw: ImageDraw.ImageDraw,
+    number: int,
     picture: Picture,
     colour: tuple[int, int, int],
     remark: str,
@@ -88,7 +90,7 @@ def _draw_cell(
     draw.rectangle((left, top, left + CELL - 1, top + CELL - 1), outline=colour, width=5)
     name, folder = printable(picture.full_path.name), printable(picture.full_path.parent)
     facts = f"{dimensions(picture)}   {size(picture.size)}"
-    lines = [shortened(name, 32), f"in {shortened(folder, 30)}", facts, remark]
+    lines = [f"{number}  {shortened(name, 30)}", f"in {shortened(folder, 30)}", facts, remark]
     for row, line in enumerate(lines):
         draw.text((left, top + CELL + 3 + 16 * row), line, fill=INK, font=_font(12))
 

@@ -45,8 +45,7 @@ def apply(session: ReviewSession, command: str) -> str | None:
     count = len(session.current.pictures)
     match words:
         case ["p"]:
-            session.step(-1)
-            return None
+            return None if session.step(-1) else "This is the first set."
         case ["g", word] if word.isdecimal() and len(word) < 10:
             session.step(int(word) - 1 - session.position)
             return None
@@ -55,8 +54,10 @@ def apply(session: ReviewSession, command: str) -> str | None:
         case ["k", word] if (number := _number(word, count)) is not None:
             return session.make_keeper(number)
     numbers = [_number(word, count) for word in words]
-    if not numbers or None in numbers:
+    if not numbers or not all(word.isdecimal() for word in words):
         return HELP
+    if None in numbers:
+        return f"This set has the pictures 1 to {count}."
     return "\n".join(session.toggle(number) for number in numbers if number is not None)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dedup.review.board import INK, PALE, RED, Board
@@ -34,8 +35,8 @@ FALLBACK_FONTS = (
     "Segoe UI Emoji",
 )
 HELP = (
-    "click or 1-9: keep / remove    K or right click: make it the keeper    N: not duplicates    "
-    "Z: zoom    arrows: previous / next set    Q: close and go on to the confirmation"
+    "click or 1-9: keep / remove    K or right click: make it the keeper    N: not duplicates    Z: zoom\n"
+    "left / right: previous / next set    Page Up / Down: more of a large set    Q: close, then confirm in the terminal"
 )
 
 
@@ -48,8 +49,6 @@ def review_in_window(session: ReviewSession, backend: str) -> None:
 
     _prepare_matplotlib()
     figure = pyplot.figure(figsize=(13, 8.2), facecolor=BACKGROUND)
-    if figure.canvas.manager is not None:
-        figure.canvas.manager.set_window_title("Review duplicates")
     window = ReviewWindow(figure, session)
     try:
         window.draw()
@@ -87,12 +86,12 @@ class ReviewWindow:
         self.message = ""
         self._axes: Axes = figure.add_axes((0.0, 0.11, 1.0, 0.8))
         self._board = Board(self._axes, session)
-        self._title = figure.text(0.5, 0.955, "", ha="center", va="center", fontsize=15, weight="bold", color=INK)
+        self._title = figure.text(0.015, 0.955, "", ha="left", va="center", fontsize=14, weight="bold", color=INK)
         self._totals = figure.text(0.985, 0.955, "", ha="right", va="center", fontsize=11, color=RED)
         self._line = figure.text(0.5, 0.098, "", ha="center", va="center", fontsize=10, color=INK, parse_math=False)
-        self._hint = figure.text(0.5, 0.013, HELP, ha="center", va="center", fontsize=8, color=PALE)
-        self.previous = Button(figure.add_axes((0.31, 0.035, 0.17, 0.045)), "<- Previous")
-        self.next = Button(figure.add_axes((0.52, 0.035, 0.17, 0.045)), "Next ->")
+        self._hint = figure.text(0.5, 0.018, HELP, ha="center", va="center", fontsize=8, color=PALE)
+        self.previous = Button(figure.add_axes((0.31, 0.042, 0.17, 0.042)), "<- Previous")
+        self.next = Button(figure.add_axes((0.52, 0.042, 0.17, 0.042)), "Next ->")
         self.previous.on_clicked(lambda _: self.step(-1))
         self.next.on_clicked(lambda _: self.step(1))
         self._keys = self._key_table()
@@ -132,6 +131,11 @@ class ReviewWindow:
             self.focus = number
             self.message = self.session.toggle(number)
             self.draw()
+
+    def toggle_shown(self, place: int) -> None:
+        """Switch the picture at a place (from 0) of the page shown."""
+        if place < len(self._board.shown):
+            self.toggle(self._board.shown[place])
 
     def make_keeper(self) -> None:
         """Make the picture last clicked or pressed, or under the pointer, the keeper."""
@@ -178,7 +182,7 @@ class ReviewWindow:
             " ": lambda: self.toggle(self.focus),
         }
         for digit in range(1, 10):
-            table[str(digit)] = lambda digit=digit: self.toggle(self.page * PICTURES_PER_PAGE + digit - 1)  # type: ignore[misc]
+            table[str(digit)] = partial(self.toggle_shown, digit - 1)
         return table
 
     def _on_key(self, event: Any) -> None:
@@ -218,6 +222,9 @@ class ReviewWindow:
         self._title.set_text(self._heading())
         self._totals.set_text(f"to remove: {files(count)}, {size(freed)}")
         self._line.set_text(self.message)
+        if self.figure.canvas.manager is not None:
+            place = f"set {self.session.position + 1} of {len(self.session.sets)}"
+            self.figure.canvas.manager.set_window_title(f"Review duplicates - {place}, removing {files(count)}")
         self.figure.canvas.draw_idle()
         self._board.load_ahead()
 

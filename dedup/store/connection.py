@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from dedup import settings
-from dedup.errors import DedupError
+from dedup.errors import DedupError, command
 from dedup.store.schema import APPLICATION_ID, MIGRATIONS, migrate, version_of
 
 DATABASE_NAME = "image_database.db"
@@ -33,7 +33,7 @@ def connect(root: Path, *, create: bool) -> sqlite3.Connection:
     """An open, migrated connection; raises DedupError where the file is damaged, foreign or newer."""
     path = database_path(root)
     if not create and not path.exists() and not (root / DATABASE_NAME).exists():
-        raise DedupError(f"{root} has not been indexed yet.", f'Run: python detector.py index "{root}"')
+        raise DedupError(f"{root} has not been indexed yet.", "Run: " + command("index", str(root)))
     if path.is_dir():
         raise DedupError(f"{path} is a folder, where the database belongs.", "Rename that folder.")
     connection = None
