@@ -364,3 +364,15 @@ def test_closed_standard_input_is_not_a_terminal(home: Path) -> None:
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert "4 sets of duplicates" in done.stdout
+
+
+def test_a_home_that_cannot_be_written_keeps_nobody_from_removing_and_undoing(indexed: Path, tmp_path: Path) -> None:
+    blocked = tmp_path / "a file"
+    blocked.write_text("")
+    before = tree(indexed)
+    plan = tmp_path / "plan.json"
+    assert detector("find", indexed, "--save-plan", plan, DEDUP_HOME=str(blocked)).returncode == 0
+    assert detector("remove", "--plan", plan, "--yes", DEDUP_HOME=str(blocked)).returncode == 0
+    assert len(tree(indexed)) == 6
+    assert detector("undo", indexed, DEDUP_HOME=str(blocked)).returncode == 0
+    assert tree(indexed) == before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,7 +33,11 @@ def folder_lock(root: Path) -> Iterator[None]:
 def removal_lock() -> Iterator[None]:
     """Hold the right to remove files on this machine; raises FolderBusy when another process has it."""
     path = settings.home() / "removal.lock"
-    _make_folder(path.parent)
+    try:
+        _make_folder(path.parent)
+    except DedupError:
+        # A home that cannot be written must not keep anyone from removing.
+        path = Path(tempfile.gettempdir()) / "dedup-removal.lock"
     with _held(path, "Another run of this tool is removing files."):
         yield
 
