@@ -178,7 +178,7 @@ def confirm(message: str, *, default: bool = False) -> bool:
             default=default,
             auto_enter=False,
             qmark="",
-            instruction="(Y/n, then Enter)" if default else "(y/N, then Enter)",
+            instruction="(Y/n, then Enter) " if default else "(y/N, then Enter) ",
         )
     )
     return answer
