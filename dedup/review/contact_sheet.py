@@ -96,4 +96,7 @@ def _draw_cell(
 
 
 def _font(points: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(points)
+    try:
+        return ImageFont.load_default(points)
+    except TypeError:  # Pillow-SIMD, older than the sizes
+        return ImageFont.load_default()
