@@ -123,6 +123,8 @@ def same_pixels(first: bytes, second: bytes) -> bool:
     Takes the bytes of files that ``decode`` reads; raises UnreadablePicture for a damaged later frame.
     """
     try:
+        if _has_more_than_frames_show(first) or _has_more_than_frames_show(second):
+            return False
         pairs = zip_longest(_frames_in_full(first), _frames_in_full(second))
         return all(one is not None and two is not None and _equal(one, two) for one, two in pairs)
     except Exception as problem:  # as in decode
@@ -185,6 +187,18 @@ def _frames_in_full(data: bytes) -> Iterator[Frame]:
             if orientation in UPRIGHT:
                 frame = frame.transpose(UPRIGHT[orientation])
             yield (frame.mode, image.info.get("icc_profile"), image.info.get("duration")), np.asarray(frame)
+
+
+def _has_more_than_frames_show(data: bytes) -> bool:
+    """Whether a file may hold what Pillow does not give: more than 8 bits a channel, other sizes of an icon."""
+    with _opened(data) as image:
+        if image.format in ("ICO", "JPEG2000", "HEIF", "AVIF"):
+            return True
+        if image.mode.startswith(("I", "F")):
+            return False  # given in full
+        if image.format == "PNG":
+            return data[24] > 8
+        return image.format == "TIFF" and max(image.tag_v2.get(258, (8,))) > 8  # type: ignore[attr-defined]
 
 
 def _equal(one: Frame, two: Frame) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -334,3 +336,13 @@ def test_a_thousand_copies_by_name_take_no_time_to_speak_of(folder: Path) -> Non
     found = by_name(folder)
     assert [len(group.others) for group in found.groups] == [999]
     assert len(plan_marked(found).removals) == 999
+
+
+def test_sixteen_bit_colour_is_not_compared_at_eight_bits(folder: Path) -> None:
+    for name, low in (("scan.png", 0), ("scan copy.png", 7)):
+        header = struct.pack(">IIBBBBB", 2, 1, 16, 2, 0, 0, 0)
+        pixels = zlib.compress(b"\0" + bytes([200, low, 100, 0, 50, 0] * 2))
+        parts = [(b"IHDR", header), (b"IDAT", pixels), (b"IEND", b"")]
+        chunks = [struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d)) for k, d in parts]
+        (folder / name).write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunks))
+    assert by_name(folder).groups == []

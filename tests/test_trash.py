@@ -1341,3 +1341,49 @@ def test_a_very_long_name_comes_back_beside_an_occupied_place(folder: Path) -> N
     save_picture(folder / gone, 5)
     assert undo(folder, outcome.run_id).files == 1
     assert len(list(folder.glob("*restored*"))) == 1
+
+
+@pytest.mark.parametrize("spoiled", ["emptied", "other picture", "link to the trash"])
+def test_a_keeper_that_is_no_longer_the_picture_does_not_count_as_one(folder: Path, spoiled: str) -> None:
+    outcome = remove(two_pairs(folder))
+    keeper = folder / "a.png"
+    keeper.unlink()
+    if spoiled == "emptied":
+        keeper.write_bytes(b"")
+    elif spoiled == "other picture":
+        save_picture(keeper, 9)
+    else:
+        keeper.symlink_to(folder / TRASH / outcome.run_id / "sub" / "a copy.png")
+    purged = workflow.purge(folder, None, silent)
+    assert [Path(row.path).name for row in purged.refused] == ["a copy.png"]
+    assert (folder / TRASH / outcome.run_id / "sub" / "a copy.png").exists()
+
+
+@pytest.mark.parametrize("kind", ["link", "folder"])
+def test_what_lies_at_the_name_of_a_part_is_not_written_through_and_blocks_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    plan = two_pairs(folder)
+    before = tree(folder)
+    remove(plan)
+    victim = save_picture(folder / "victim.jpg", 9)
+    content = victim.read_bytes()
+    part = moves.part_of(folder / "sub" / "a copy.png")
+    part.parent.mkdir(exist_ok=True)
+    part.symlink_to(victim) if kind == "link" else part.mkdir()
+    without_links(monkeypatch, errno.EXDEV)
+    outcome = undo(folder)
+    assert victim.read_bytes() == content
+    assert outcome.files == (2 if kind == "link" else 1)
+    if kind == "folder":
+        part.rmdir()
+        undo(folder)
+    victim.unlink()
+    assert tree(folder) == before
+
+
+def test_pruning_does_not_follow_a_link(tmp_path: Path) -> None:
+    (tmp_path / "foreign" / "empty").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "foreign")
+    moves.prune(tmp_path / "link")
+    assert (tmp_path / "foreign" / "empty").is_dir()

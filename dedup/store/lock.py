@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,7 +38,8 @@ def removal_lock() -> Iterator[None]:
         _make_folder(path.parent)
     except DedupError:
         # A home that cannot be written must not keep anyone from removing.
-        path = Path(tempfile.gettempdir()) / "dedup-removal.lock"
+        user = os.getuid() if hasattr(os, "getuid") else 0
+        path = Path(tempfile.gettempdir()) / f"dedup-removal-{user}.lock"
     with _held(path, "Another run of this tool is removing files."):
         yield
 

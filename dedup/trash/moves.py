@@ -79,7 +79,7 @@ def drop_second_copy(path: Path, other: Path, digest: bytes) -> bool:
 def drop_part(target: Path) -> None:
     """Remove what an interrupted copy to another volume left beside its target."""
     part = part_of(target)
-    if os.path.lexists(part):
+    if os.path.islink(part) or os.path.isfile(part):
         os.unlink(part)
 
 
@@ -104,7 +104,9 @@ def remove_empty_folders(folder: Path, stop: Path) -> None:
 
 
 def prune(folder: Path) -> None:
-    """Remove every empty folder under and including this one."""
+    """Remove every empty folder under and including this one, unless it is a link to elsewhere."""
+    if folder.is_symlink():
+        return
     for parent, _, _ in os.walk(folder, topdown=False):
         try:
             os.rmdir(parent)
@@ -133,24 +135,30 @@ def _copy_across(source: Path, target: Path) -> None:
     part = part_of(target)
     before = os.lstat(source)
     try:
-        with open(source, "rb") as reading, open(part, "wb") as writing:
+        drop_part(target)
+        # Exclusive: nothing that lies at this name, a link least of all, is written through.
+        with open(source, "rb") as reading, open(part, "xb") as writing:
             shutil.copyfileobj(reading, writing, 1 << 20)
             writing.flush()
             os.fsync(writing.fileno())
         if images.digest(part) != images.digest(source):
             raise OSError(errno.EIO, "the copy on the other volume differs", str(target))
-        shutil.copystat(source, part)
         if hasattr(os, "chown") and os.geteuid() == 0:
-            os.chown(part, before.st_uid, before.st_gid)
+            os.chown(part, before.st_uid, before.st_gid)  # clears set-user-id bits, which copystat then sets
+        shutil.copystat(source, part)
         after = os.lstat(source)
         if (after.st_ino, after.st_size, after.st_mtime_ns) != (before.st_ino, before.st_size, before.st_mtime_ns):
             raise OSError(errno.EBUSY, "it changed while it was copied to the other volume", str(source))
         _name_part(part, target)
     except BaseException:
-        if os.path.lexists(part):
-            os.unlink(part)
+        drop_part(target)
         raise
-    os.unlink(source)
+    try:
+        os.unlink(source)
+    except OSError:
+        if os.path.lexists(source):
+            os.unlink(target)  # a source that cannot be removed stays, and then alone
+        raise
 
 
 def _name_part(part: Path, target: Path) -> None:

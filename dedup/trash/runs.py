@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,10 +12,12 @@ from pathlib import Path
 
 from dedup import images
 from dedup.errors import DedupError, FolderBusy
+from dedup.keep import IDENTICAL
 from dedup.progress import Cancelled, Progress, Report, Skipped
 from dedup.scan import TRASH_NAME
 from dedup.store import Catalogue, Entry, Journal, database_path, folder_lock
 from dedup.trash import moves
+from dedup.trash.checks import is_in_trash
 from dedup.trash.recovery import UNSETTLED, settle
 from dedup.trash.removal import RUN_ID, Outcome
 
@@ -118,8 +121,14 @@ def _runs(store: Catalogue) -> list[Run]:
 
 
 def _keeper_lives(entry: Entry) -> bool:
-    # A file found in the trash without a journal row names no keeper.
-    return bool(entry.keeper) and os.path.isfile(entry.keeper)
+    """Whether the picture kept instead still is one: an identical keeper by its bytes, another by being a file."""
+    try:
+        # A file found in the trash without a journal row names no keeper.
+        if not entry.keeper or not stat.S_ISREG(os.lstat(entry.keeper).st_mode) or is_in_trash(Path(entry.keeper)):
+            return False
+        return entry.tier != IDENTICAL or images.digest(entry.keeper) == entry.digest
+    except (OSError, ValueError):
+        return False
 
 
 def _for_each(entries: list[Entry], act: Callable[[Entry], None], outcome: Outcome, what: str, report: Report) -> None:
