@@ -1387,3 +1387,16 @@ def test_pruning_does_not_follow_a_link(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "foreign")
     moves.prune(tmp_path / "link")
     assert (tmp_path / "foreign" / "empty").is_dir()
+
+
+def test_a_similar_keeper_that_became_another_picture_does_not_count_as_one(folder: Path) -> None:
+    save_picture(folder / "a.png", 1, (96, 72))
+    resaved(folder / "a.png", folder / "a small.png", 0.5)
+    plan = planned(folder)
+    assert [row.tier for row in plan.removals] == ["similar"]
+    outcome = remove(plan)
+    assert [run.without_keeper for run in workflow.runs(folder)] == [0]
+    save_picture(Path(plan.removals[0].keeper.path), 9, (96, 72))
+    purged = workflow.purge(folder, None, silent)
+    assert (purged.files, len(purged.refused)) == (0, 1)
+    assert undo(folder, outcome.run_id).files == 1

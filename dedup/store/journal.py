@@ -17,7 +17,8 @@ from dedup.store.catalogue import Catalogue
 from dedup.store.connection import path_from_column, path_to_column
 
 _COLUMNS = (
-    "id, run_id, path, trash_path, restored_path, size, mtime_ns, digest, keeper, similarity, tier, state, reason"
+    "id, run_id, path, trash_path, restored_path, size, mtime_ns, digest, keeper, similarity, tier, state, reason, "
+    "keeper_digest"
 )
 
 
@@ -38,6 +39,7 @@ class Entry:
     tier: str
     state: str = "planned"
     reason: str = ""
+    keeper_digest: bytes = b""
 
 
 class Journal:
@@ -57,7 +59,7 @@ class Journal:
             for entry in entries:
                 cursor = db.execute(
                     "INSERT INTO journal(run_id, path, trash_path, size, mtime_ns, digest, keeper, similarity, tier, "
-                    "state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    "state, keeper_digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     (
                         run_id,
                         path_to_column(entry.path),
@@ -69,6 +71,7 @@ class Journal:
                         entry.similarity,
                         entry.tier,
                         entry.state,
+                        entry.keeper_digest,
                     ),
                 )
                 written.append(replace(entry, id=int(cursor.lastrowid or 0)))

@@ -68,7 +68,8 @@ CREATE TABLE journal (
     size INTEGER NOT NULL,
     mtime_ns INTEGER NOT NULL,
     digest BLOB NOT NULL,
-    keeper TEXT NOT NULL,            -- absolute path of the kept picture, for the record
+    keeper TEXT NOT NULL,            -- absolute path of the kept picture
+    keeper_digest BLOB NOT NULL,     -- its SHA-256, so that purge knows whether it still is that picture
     similarity REAL NOT NULL,
     tier TEXT NOT NULL,
     state TEXT NOT NULL CHECK (state IN

@@ -192,4 +192,5 @@ def _entry(root: Path, run_id: str, removal: Removal) -> Entry:
         removal.keeper.path,
         removal.similarity,
         removal.tier,
+        keeper_digest=bytes.fromhex(removal.keeper.digest),
     )

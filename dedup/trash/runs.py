@@ -12,7 +12,6 @@ from pathlib import Path
 
 from dedup import images
 from dedup.errors import DedupError, FolderBusy
-from dedup.keep import IDENTICAL
 from dedup.progress import Cancelled, Progress, Report, Skipped
 from dedup.scan import TRASH_NAME
 from dedup.store import Catalogue, Entry, Journal, database_path, folder_lock
@@ -121,12 +120,12 @@ def _runs(store: Catalogue) -> list[Run]:
 
 
 def _keeper_lives(entry: Entry) -> bool:
-    """Whether the picture kept instead still is one: an identical keeper by its bytes, another by being a file."""
+    """Whether the picture kept instead still lies at its path with the bytes it had, outside any trash."""
     try:
         # A file found in the trash without a journal row names no keeper.
         if not entry.keeper or not stat.S_ISREG(os.lstat(entry.keeper).st_mode) or is_in_trash(Path(entry.keeper)):
             return False
-        return entry.tier != IDENTICAL or images.digest(entry.keeper) == entry.digest
+        return images.digest(entry.keeper) == entry.keeper_digest
     except (OSError, ValueError):
         return False
 
