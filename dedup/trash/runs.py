@@ -27,7 +27,7 @@ NOT_OURS = "a link leads out of the trash here; left as it is"
 class Run:
     """One removal run as far as it still lies in this folder's trash; ``folders`` are all it touched.
 
-    ``without_keeper`` counts the files whose kept picture is gone since.
+    ``without_keeper`` counts the files whose kept picture is gone or changed since.
     """
 
     id: str
@@ -81,7 +81,7 @@ def undo(store: Catalogue, run_id: str | None, report: Report) -> Outcome:
 def purge(store: Catalogue, run_id: str | None, report: Report, *, last_copies: bool = False) -> Outcome:
     """Delete the files of one run, or of every run, from the trash for good.
 
-    A file whose keeper is gone since may be the last copy: it stays, and is listed,
+    A file whose keeper is gone or changed since may be the last copy: it stays, and is listed,
     unless ``last_copies`` says that a person was told and wants it.
     """
     journal = Journal(store)
@@ -187,7 +187,7 @@ def _note_restored(root: Path, journal: Journal, entry: Entry, target: Path, out
 def _erase(root: Path, journal: Journal, entry: Entry, outcome: Outcome, *, last_copies: bool) -> None:
     trash = root / entry.trash_path
     if not last_copies and not _keeper_lives(entry):
-        outcome.refused.append(Skipped(os.fspath(trash), "the picture kept instead is gone: this may be the last copy"))
+        outcome.refused.append(Skipped(os.fspath(trash), "the picture kept instead is gone or changed: this may be the last copy"))
         return
     if not _leads_inside(trash, root / TRASH_NAME):
         outcome.refused.append(Skipped(os.fspath(trash), NOT_OURS))
