@@ -20,6 +20,7 @@ from dedup.trash.checks import is_in_trash
 from dedup.trash.recovery import UNSETTLED, settle
 from dedup.trash.removal import RUN_ID, Outcome
 
+LAST_COPY = "the picture kept instead is gone or changed: this may be the last copy"
 NOT_OURS = "a link leads out of the trash here; left as it is"
 
 
@@ -187,7 +188,7 @@ def _note_restored(root: Path, journal: Journal, entry: Entry, target: Path, out
 def _erase(root: Path, journal: Journal, entry: Entry, outcome: Outcome, *, last_copies: bool) -> None:
     trash = root / entry.trash_path
     if not last_copies and not _keeper_lives(entry):
-        outcome.refused.append(Skipped(os.fspath(trash), "the picture kept instead is gone or changed: this may be the last copy"))
+        outcome.refused.append(Skipped(os.fspath(trash), LAST_COPY))
         return
     if not _leads_inside(trash, root / TRASH_NAME):
         outcome.refused.append(Skipped(os.fspath(trash), NOT_OURS))
