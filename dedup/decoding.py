@@ -86,8 +86,7 @@ def read_and_prepare(root: Path, facts: FileFacts, prepare: Prepare, max_megapix
         picture.width,
         picture.height,
         picture.format,
-        # Per channel: an even red sheet shows nothing, however far red is from green.
-        float(pixels.std(axis=(1, 2)).max()),
+        prepare.contrast(picture.image, pixels),
         several_frames=picture.several_frames,
     )
     return Prepared(item, pixels)

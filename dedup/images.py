@@ -131,6 +131,16 @@ def same_pixels(first: bytes, second: bytes) -> bool:
         raise UnreadablePicture(f"damaged: {problem or type(problem).__name__}") from problem
 
 
+def shown_as_stored(path: str | os.PathLike[str]) -> bool:
+    """Whether a program that only converts to RGB sees what ``decode`` gives: upright, opaque, one frame."""
+    try:
+        with Image.open(path, formats=["JPEG", "PNG", "WEBP", "BMP", "GIF"]) as image:
+            plain = image.mode in ("RGB", "L") and "transparency" not in image.info
+            return plain and _orientation(image) == 1 and not getattr(image, "is_animated", False)
+    except Exception:  # as in decode: what cannot be opened is found out when it is decoded
+        return False
+
+
 def pillow_variant() -> str:
     """Which Pillow is active: stock or SIMD, with its version."""
     import PIL

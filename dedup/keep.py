@@ -49,11 +49,17 @@ class KeepRule:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A picture's direct match: its number among the pictures compared, how similar, and the tier."""
+    """A picture's direct match: its number among the pictures compared, how similar, and the tier.
+
+    ``bits``: the length of the fingerprints compared; 0 where embeddings were. ``sure``: whether
+    the encoder is good enough for its matches to be proposed for removal.
+    """
 
     other: int
     similarity: float
     tier: str
+    bits: int = 0
+    sure: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +70,7 @@ class Member:
     similarity: float
     tier: str
     marked: bool = True
+    bits: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +120,8 @@ def make_groups(
 
 def _member(keeper: Picture, picture: Picture, match: Match) -> Member:
     # Encoders see one frame: pages and animations that only begin alike must not be removed unseen.
-    unsure = match.tier == SIMILAR and (keeper.several_frames or picture.several_frames)
-    return Member(picture, match.similarity, match.tier, marked=not unsure)
+    unsure = match.tier == SIMILAR and (not match.sure or keeper.several_frames or picture.several_frames)
+    return Member(picture, match.similarity, match.tier, not unsure, match.bits)
 
 
 def bytes_freed(groups: Iterable[Group]) -> int:

@@ -14,6 +14,7 @@ import numpy as np
 
 from dedup.errors import DedupError
 from dedup.progress import Progress, Report, silent
+from dedup.vectors import Vectors
 
 Rows = np.ndarray[Any, np.dtype[Any]]
 IntVector = np.ndarray[Any, np.dtype[np.int64]]
@@ -31,7 +32,7 @@ DEFAULT_TILE_BYTES = 64 << 20
 
 @dataclass(frozen=True, slots=True)
 class Matches:
-    """Pairs of row numbers with left < right, best first; similarity is their cosine in float64."""
+    """Pairs of row numbers with left < right, best first; similarity is exact, in float64."""
 
     left: IntVector
     right: IntVector
@@ -42,7 +43,7 @@ class Matches:
 
 
 def find_matches(
-    vectors: Rows,
+    vectors: Vectors | Rows,
     threshold: float,
     folders: IntVector | None = None,
     *,
@@ -51,12 +52,14 @@ def find_matches(
     tile_bytes: int = DEFAULT_TILE_BYTES,
     device: str = "cpu",
 ) -> Matches:
-    """Every pair of rows whose cosine is at or above the threshold, each once, best first.
+    """Every pair of rows whose similarity is at or above the threshold, each once, best first.
 
-    ``vectors`` is (n, dim), any float dtype, rows of any length but zero. ``folders`` gives
+    ``vectors`` may be an (n, dim) array of any float dtype, rows of any length but zero. The
+    similarity is the cosine; of fingerprints with several views, that of the best view. ``folders`` gives
     each row's folder number; with ``within=False`` only pairs from different folders come
     back. Raises DedupError when a low threshold makes more pairs than memory can hold.
     """
+    vectors = Vectors.of(vectors)
     count = len(vectors)
     folders = np.zeros(count, dtype=np.int64) if folders is None else folders
     order = np.argsort(folders, kind="stable")
@@ -96,44 +99,33 @@ def _tiles(folders: IntVector, side: int, within: bool) -> Iterator[tuple[slice,
 
 
 def _match_tile(
-    vectors: Rows, order: IntVector, rows: slice, columns: slice, threshold: float, product: Product
+    vectors: Vectors, order: IntVector, rows: slice, columns: slice, threshold: float, product: Product
 ) -> tuple[IntVector, IntVector, FloatVector]:
-    above = product(_unit(vectors[order[rows]]), _unit(vectors[order[columns]])) >= threshold - MARGIN
+    above = _near(vectors.take(order[rows]), vectors.take(order[columns]), threshold - MARGIN, product)
     near_rows, near_columns = np.nonzero(above)
     first, second = near_rows + rows.start, near_columns + columns.start
     upper = first < second
     left, right = order[first[upper]], order[second[upper]]
-    similarity = _exact(vectors, left, right)
+    similarity = vectors.similarity(left, right)
     good = similarity >= threshold - ROUNDING
     left, right, similarity = left[good], right[good], similarity[good]
     return np.minimum(left, right), np.maximum(left, right), similarity
 
 
-def cosine(first: Rows, second: Rows) -> FloatVector:
-    """The cosine of each row of ``first`` with the same row of ``second``, in float64."""
-    a, b = first.astype(np.float64), second.astype(np.float64)
-    lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
-    products: FloatVector = np.einsum("ij,ij->i", a, b) / lengths
-    return np.clip(products, -1.0, 1.0)
+def _near(first: Vectors, second: Vectors, lowest: float, product: Product) -> Rows:
+    """(len(first), len(second)) booleans: whether the similarity in any view reaches ``lowest``."""
+    upright, other = first.unit(), second.unit()
+    near: Rows = product(upright, other) >= lowest
+    for view in range(1, first.views):
+        # A turned copy matches whichever of the two is called the turned one.
+        near |= product(upright, second.unit(view)) >= lowest
+        near |= product(first.unit(view), other) >= lowest
+    return near
 
 
-def _exact(vectors: Rows, left: IntVector, right: IntVector) -> FloatVector:
-    parts = [
-        cosine(vectors[left[start : start + 8192]], vectors[right[start : start + 8192]])
-        for start in range(0, len(left), 8192)
-    ]
-    return np.concatenate(parts) if parts else np.empty(0)
-
-
-def _unit(rows: Rows) -> Rows:
-    wide = rows.astype(np.float32)
-    wide /= np.linalg.norm(wide, axis=1, keepdims=True)
-    return wide
-
-
-def _tile_side(vectors: Rows, tile_bytes: int) -> int:
+def _tile_side(vectors: Vectors, tile_bytes: int) -> int:
     """Rows per tile, so that two blocks in float32 and their product fit into ``tile_bytes``."""
-    dim = vectors.shape[1] if vectors.ndim == 2 else 1
+    dim = vectors.dim
     # 4 s^2 + 8 s dim <= tile_bytes
     side = (-8 * dim + (64 * dim * dim + 16 * tile_bytes) ** 0.5) / 8
     return max(16, int(side))

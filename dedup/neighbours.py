@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from dedup.keep import IDENTICAL, SIMILAR, Match
-from dedup.match import ROUNDING, IntVector, Rows, cosine, find_matches
+from dedup.match import ROUNDING, IntVector, find_matches
 from dedup.progress import Report, silent
 from dedup.store import Picture
+from dedup.vectors import Rows, Vectors
 
 # Standard deviation (of 255) below which a picture shows next to nothing. Encoders see no
 # difference between two such pictures, so only equal bytes make them copies of each other.
@@ -34,17 +35,20 @@ class Neighbours:
     def __init__(
         self,
         pictures: Sequence[Picture],
-        vectors: Rows,
+        vectors: Vectors | Rows,
         folders: Sequence[int],
         threshold: float,
         *,
         within: bool = True,
         dismissed: Dismissed = nothing_dismissed,
+        sure: bool = True,
         device: str = "cpu",
         report: Report = silent,
     ) -> None:
+        self._sure = sure
         self._pictures = pictures
-        self._vectors = vectors
+        self._vectors = Vectors.of(vectors)
+        self._bits = self._vectors.dim if self._vectors.is_bits else 0
         self._folders = folders
         self._threshold = threshold
         self._within = within
@@ -75,16 +79,20 @@ class Neighbours:
     def relation(self, first: int, second: int) -> Match | None:
         """How the second picture matches the first, folders and verdicts aside; None when it does not."""
         if self._content_of[first] == self._content_of[second]:
-            return Match(second, 1.0, IDENTICAL)
+            return Match(second, 1.0, IDENTICAL, self._bits, self._sure)
         if self._is_flat(first) and self._is_flat(second):
             return None
-        similarity = float(cosine(self._vectors[[first]], self._vectors[[second]])[0])
-        return Match(second, similarity, SIMILAR) if similarity >= self._threshold - ROUNDING else None
+        similarity = float(self._vectors.similarity([first], [second])[0])
+        return (
+            Match(second, similarity, SIMILAR, self._bits, self._sure)
+            if similarity >= self._threshold - ROUNDING
+            else None
+        )
 
     def _wanted(self, number: int, content: int, similarity: float, tier: str) -> Iterator[Match]:
         for other in self._files_of[content]:
             if other != number and (self._within or self._folders[other] != self._folders[number]):
-                yield Match(other, similarity, tier)
+                yield Match(other, similarity, tier, self._bits, self._sure)
 
     def _collapse(self) -> list[int]:
         numbers: dict[bytes, int] = {}
@@ -101,7 +109,7 @@ class Neighbours:
         first_files = np.array([files[0] for files in self._files_of], dtype=np.int64)
         folders = self._folders_of_contents()
         found = find_matches(
-            self._vectors[first_files], self._threshold, folders, within=self._within, device=device, report=report
+            self._vectors.take(first_files), self._threshold, folders, within=self._within, device=device, report=report
         )
         flat = np.array([self._is_flat(number) for number in first_files], dtype=bool)
         keep = ~(flat[found.left] & flat[found.right]) if len(found) else np.empty(0, dtype=bool)

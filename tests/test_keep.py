@@ -13,7 +13,7 @@ from conftest import find, index, names_of, save_picture
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dedup.keep import SIMILAR, STRATEGIES, Group, KeepRule, Match, bytes_freed, make_groups, rule_for
+from dedup.keep import IDENTICAL, SIMILAR, STRATEGIES, Group, KeepRule, Match, bytes_freed, make_groups, rule_for
 from dedup.store import Picture
 
 ONE, TWO = Path("/pictures/one"), Path("/pictures/two")
@@ -75,6 +75,32 @@ def graphs(draw: st.DrawFn) -> Graph:
 
 
 RULES = st.sampled_from([KeepRule(), KeepRule(keep_all_of=ONE), KeepRule(keep_all_of=TWO), KeepRule(ONE / "sub")])
+
+
+# -- what is marked ---------------------------------------------------------------------
+
+
+def test_matches_that_are_not_sure_are_shown_unmarked_and_identical_files_are_marked() -> None:
+    pictures = [picture("a", 3000), picture("b", 2000), picture("c", 1000)]
+    matches = {
+        0: [Match(1, 0.97, SIMILAR, sure=False), Match(2, 1.0, IDENTICAL, sure=False)],
+        1: [Match(0, 0.97, SIMILAR, sure=False)],
+        2: [Match(0, 1.0, IDENTICAL, sure=False)],
+    }
+    (group,) = make_groups(pictures, [0, 1, 2], matches.__getitem__, KeepRule())
+    assert {member.picture.path: member.marked for member in group.others} == {"b": False, "c": True}
+    assert bytes_freed([group]) == 1000
+
+
+def test_a_member_says_of_how_many_bits_its_match_was() -> None:
+    pictures = [picture("a", 3000), picture("b", 2000), picture("c", 1000)]
+    matches = {
+        0: [Match(1, 0.875, SIMILAR, 64), Match(2, 0.97, SIMILAR)],
+        1: [Match(0, 0.875, SIMILAR, 64)],
+        2: [Match(0, 0.97, SIMILAR)],
+    }
+    (group,) = make_groups(pictures, [0, 1, 2], matches.__getitem__, KeepRule())
+    assert {member.picture.path: member.bits for member in group.others} == {"b": 64, "c": 0}
 
 
 # -- what holds for any graph -----------------------------------------------------------

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from dedup import match
 from dedup.errors import DedupError
-from dedup.match import Matches, cosine, find_matches
+from dedup.match import Matches, find_matches
 from dedup.progress import Cancelled, Event
+from dedup.vectors import Vectors, cosine
 
 # So little that every example takes many tiles of the smallest side.
 TINY = 2_000
@@ -161,6 +162,78 @@ def test_the_length_of_a_row_does_not_matter() -> None:
 def test_cosine_compares_row_by_row() -> None:
     first, second = np.array([[1.0, 0.0], [3.0, 4.0]]), np.array([[0.0, 2.0], [4.0, 3.0]], dtype=np.float16)
     np.testing.assert_allclose(cosine(first, second), [0.0, 0.96])
+
+
+# -- fingerprints -----------------------------------------------------------------------
+
+
+@st.composite
+def fingerprints(draw: st.DrawFn) -> np.ndarray:
+    """(n, views, bits) zeros and ones, with equal and nearly equal ones, some of them the views of others."""
+    count, views = draw(st.integers(0, 40)), draw(st.sampled_from([1, 8]))
+    bits = draw(st.sampled_from([1, 7, 8, 9, 16, 42]))
+    chance = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    made = chance.integers(0, 2, size=(count, views, bits), dtype=np.uint8)
+    for _ in range(draw(st.integers(0, count))):
+        one, other = chance.integers(count, size=2)
+        near = (chance.random(made[other].shape) < chance.choice([0.0, 0.05, 0.2])).astype(np.uint8)
+        made[one] = np.roll(made[other], int(chance.integers(views)), axis=0) ^ near
+    return made
+
+
+def packed(prints: np.ndarray) -> Vectors:
+    return Vectors(np.packbits(prints, axis=2), prints.shape[2])
+
+
+def distances(prints: np.ndarray) -> np.ndarray:
+    """(n, n) differing bits in the best view: the one as it is against every view of the other, either way."""
+    first = (prints[:, None, :1] != prints[None, :, :]).sum(axis=3).min(axis=2)
+    result: np.ndarray = np.minimum(first, first.T)
+    return result
+
+
+@settings(max_examples=60, deadline=None)
+@given(fingerprints())
+def test_at_every_number_of_bits_the_pairs_of_fingerprints_are_those_of_a_brute_force(prints: np.ndarray) -> None:
+    bits, expected = prints.shape[2], distances(prints)
+    upper = np.triu(np.ones_like(expected, dtype=bool), k=1)
+    for most in range(bits + 1):
+        found = as_pairs(find_matches(packed(prints), 1.0 - 2.0 * most / bits, tile_bytes=TINY))
+        # A pair that differs in exactly this many bits is in, one bit more is out.
+        assert found.keys() == set(zip(*map(np.ndarray.tolist, np.nonzero(upper & (expected <= most))), strict=True))
+        for (left, right), similarity in found.items():
+            assert similarity == 1.0 - 2.0 * expected[left, right] / bits
+
+
+@settings(max_examples=60, deadline=None)
+@given(fingerprints(), st.integers(0, 42), st.integers(1, 4), st.integers(0, 2**32 - 1))
+def test_between_folders_the_pairs_of_fingerprints_are_those_of_a_brute_force_too(
+    prints: np.ndarray, most: int, count: int, seed: int
+) -> None:
+    bits, expected = prints.shape[2], distances(prints)
+    most = min(most, bits)
+    folders = np.random.default_rng(seed).integers(count, size=len(prints))
+    found = find_matches(packed(prints), 1.0 - 2.0 * most / bits, folders, within=False, tile_bytes=TINY)
+    wanted = np.triu((expected <= most) & (folders[:, None] != folders[None, :]), k=1)
+    assert as_pairs(found).keys() == set(zip(*map(np.ndarray.tolist, np.nonzero(wanted)), strict=True))
+
+
+@pytest.mark.parametrize("bits", [64, 196, 1024])
+def test_of_two_fingerprints_one_bit_apart_only_the_nearer_is_within_the_threshold(bits: int) -> None:
+    most = bits // 8
+    prints = np.zeros((3, 1, bits), dtype=np.uint8)
+    prints[1, 0, :most] = 1
+    prints[2, 0, -most - 1 :] = 1
+    assert as_pairs(find_matches(packed(prints), 1.0 - 2.0 * most / bits)).keys() == {(0, 1)}
+
+
+def test_a_turned_copy_is_found_whichever_of_the_two_comes_first() -> None:
+    chance = np.random.default_rng(11)
+    prints = chance.integers(0, 2, size=(6, 8, 64), dtype=np.uint8)
+    prints[4, 0] = prints[1, 5]  # 4 is picture 1 turned, 5 is turned to what 2 is
+    prints[5, 3] = prints[2, 0]
+    assert as_pairs(find_matches(packed(prints), 1.0)) == {(1, 4): 1.0, (2, 5): 1.0}
+    assert len(find_matches(packed(prints[:, :1]), 1.0)) == 0
 
 
 # -- between folders --------------------------------------------------------------------

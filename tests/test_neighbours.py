@@ -18,6 +18,7 @@ from dedup import workflow
 from dedup.keep import IDENTICAL, SIMILAR, Match
 from dedup.neighbours import Dismissed, Neighbours, nothing_dismissed
 from dedup.store import Picture
+from dedup.vectors import Vectors
 
 ROOT = Path("/pictures")
 
@@ -38,7 +39,7 @@ def at(*degrees: float) -> np.ndarray:
 
 def neighbours(
     pictures: Sequence[Picture],
-    vectors: np.ndarray,
+    vectors: Vectors | np.ndarray,
     folders: Sequence[int] | None = None,
     *,
     threshold: float = 0.96,
@@ -152,6 +153,66 @@ def test_relation_says_how_two_pictures_match_or_that_they_do_not() -> None:
     assert (related.other, related.tier) == (1, SIMILAR)
     assert related.similarity == pytest.approx(np.cos(np.radians(10)))
     assert one.relation(0, 2) is None
+
+
+# -- fingerprints -----------------------------------------------------------------------
+
+
+def prints(*rows: str, bits: int = 10) -> Vectors:
+    """Fingerprints of one view, from zeros and ones."""
+    return Vectors(np.packbits([[list(map(int, row))] for row in rows], axis=2), bits)
+
+
+def test_a_match_of_fingerprints_says_of_how_many_bits() -> None:
+    vectors = prints("0000000000", "0000000011", "0000000111", "1111111111")
+    one = neighbours([picture(name) for name in "abcd"], vectors, threshold=1.0 - 2.0 * 2 / 10)
+    assert list(one.matches_of(0)) == [Match(1, 1.0 - 2.0 * 2 / 10, SIMILAR, 10)]
+    assert list(one.matches_of(2)) == [Match(1, 1.0 - 2.0 / 10, SIMILAR, 10)]
+    assert one.relation(0, 1) == Match(1, 1.0 - 2.0 * 2 / 10, SIMILAR, 10)
+    assert one.relation(0, 2) is None, "three bits differ, and two may"
+    assert one.relation(0, 3) is None
+    assert [match.bits for match in neighbours([picture("a"), picture("b")], at(0, 1)).matches_of(0)] == [0]
+
+
+def test_files_with_the_same_bytes_are_said_the_same_way_in_a_match_and_in_a_relation() -> None:
+    same = [picture("a", "x"), picture("b", "x")]
+    one = neighbours(same, prints("0000000000", "0000000000"), threshold=1.0)
+    assert list(one.matches_of(0)) == [one.relation(0, 1)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.sampled_from([1, 8]), st.sampled_from([9, 42, 64]), st.integers(0, 30))
+def test_fingerprints_are_related_both_ways_exactly_where_they_match(
+    seed: int, views: int, bits: int, most: int
+) -> None:
+    chance = np.random.default_rng(seed)
+    rows = chance.integers(0, 2, size=(12, views, bits), dtype=np.uint8)
+    for row in range(6):
+        # Turned copies: what one shows as it is, the other shows in one of its views, a few bits off.
+        rows[row + 6, chance.integers(views)] = rows[row, 0] ^ (chance.random(bits) < 0.1)
+    vectors = Vectors(np.packbits(rows, axis=2), bits)
+    threshold = 1.0 - 2.0 * min(most, bits) / bits
+    one = neighbours([picture(str(number)) for number in range(12)], vectors, threshold=threshold)
+    for first in range(12):
+        found = {match.other: match for match in one.matches_of(first)}
+        assert first not in found
+        for second in set(range(12)) - {first}:
+            there, back = one.relation(first, second), one.relation(second, first)
+            assert there == found.get(second)
+            assert (there is None) == (back is None)
+            if there is not None and back is not None:
+                assert (there.similarity, there.tier, there.bits) == (back.similarity, back.tier, back.bits)
+                assert (there.tier, there.bits, there.other, back.other) == (SIMILAR, bits, second, first)
+                assert there.similarity >= threshold
+
+
+def test_what_the_encoder_is_not_sure_of_is_said_of_every_match_and_relation() -> None:
+    pictures = [picture("a"), picture("b")]
+    for sure in (True, False):
+        one = Neighbours(pictures, at(0, 1), [0, 0], 0.9, sure=sure)
+        related = one.relation(0, 1)
+        assert related is not None
+        assert [match.sure for match in (*one.matches_of(0), related)] == [sure, sure]
 
 
 # -- pictures that show nothing ---------------------------------------------------------

@@ -3,24 +3,43 @@
 The only room that imports sqlite3. It records what happened to files and never touches one.
 """
 
-from dedup.store.catalogue import Catalogue, Float16Rows, Indexed, Picture, SetSummary
+from dedup.store.catalogue import Catalogue, Indexed, Picture, SetSummary
 from dedup.store.connection import DATABASE_NAME, database_path
+from dedup.store.foreign import (
+    DECLINED,
+    IMPORTED,
+    ForeignVectors,
+    answered,
+    foreign_paths,
+    foreign_vector,
+    foreign_vectors,
+    note_answer,
+    written_ns,
+)
 from dedup.store.journal import Entry, Journal
 from dedup.store.lock import folder_lock, removal_lock
 from dedup.store.verdicts import NotDuplicates, record_not_duplicates
 
 __all__ = [
     "DATABASE_NAME",
+    "DECLINED",
+    "IMPORTED",
     "Catalogue",
     "Entry",
-    "Float16Rows",
+    "ForeignVectors",
     "Indexed",
     "Journal",
     "NotDuplicates",
     "Picture",
     "SetSummary",
+    "answered",
     "database_path",
     "folder_lock",
+    "foreign_paths",
+    "foreign_vector",
+    "foreign_vectors",
+    "note_answer",
     "record_not_duplicates",
     "removal_lock",
+    "written_ns",
 ]

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from dedup.errors import DedupError
 from dedup.provenance import Provenance
 from dedup.store.connection import (
     connect,
@@ -21,8 +22,7 @@ from dedup.store.connection import (
     path_to_column,
     transaction,
 )
-
-Float16Rows = np.ndarray[Any, np.dtype[np.float16]]
+from dedup.vectors import Vectors, from_blob, to_blob
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Indexed:
-    """What reading one file gave: a picture with its vector, or the reason there is none."""
+    """What reading one file gave: a picture with a vector for each set being filled, or the reason there is none."""
 
     path: str
     size: int
@@ -59,7 +59,7 @@ class Indexed:
     format: str = ""
     contrast: float = 0.0
     reason: str = ""
-    vector: np.ndarray[Any, np.dtype[np.float32]] | None = None
+    vectors: tuple[np.ndarray[Any, np.dtype[np.float32]], ...] = ()
     several_frames: bool = False
 
 
@@ -97,7 +97,7 @@ class Catalogue:
         """One write transaction, committed at the end of the block or not at all."""
         return transaction(self.connection, self.path)
 
-    def query(self, sql: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
+    def query(self, sql: str, values: Sequence[Any] = ()) -> Generator[tuple[Any, ...], None, None]:
         """The rows of a reading statement."""
         try:
             yield from self.connection.execute(sql, values)
@@ -148,19 +148,22 @@ class Catalogue:
             rows = [(path_to_column(path),) for path in paths]
             db.executemany("DELETE FROM pictures WHERE path = ? AND state != 'trash'", rows)
 
-    def save(self, batch: Sequence[Indexed], set_id: int) -> None:
-        """Write one batch of pictures and vectors in one transaction.
+    def save(self, batch: Sequence[Indexed], provenances: Sequence[Provenance]) -> None:
+        """Write one batch of pictures in one transaction, vector i of each into the set of provenance i.
 
         A picture whose bytes changed loses the vectors of its old bytes in every set.
         """
+        set_ids = [self.set_id(provenance) for provenance in provenances]
         with self.transaction() as db:
             for item in batch:
                 picture_id = _save_picture(db, item)
-                if item.vector is not None:
+                sets = zip(set_ids, provenances, item.vectors, strict=True) if item.vectors else ()
+                for set_id, provenance, vector in sets:
                     db.execute(
-                        "INSERT INTO embeddings(picture_id, set_id, vector) VALUES (?, ?, ?) "
-                        "ON CONFLICT(picture_id, set_id) DO UPDATE SET vector = excluded.vector",
-                        (picture_id, set_id, item.vector.astype(np.float16).tobytes()),
+                        "INSERT INTO embeddings(picture_id, set_id, vector, contrast) VALUES (?, ?, ?, ?) "
+                        "ON CONFLICT(picture_id, set_id) DO UPDATE "
+                        "SET vector = excluded.vector, contrast = excluded.contrast",
+                        (picture_id, set_id, to_blob(vector, provenance), item.contrast),
                     )
 
     def count(self, state: str) -> int:
@@ -179,18 +182,13 @@ class Catalogue:
             provenance.dim,
             provenance.dtype,
         )
+        columns = "(encoder, checkpoint, layer, preprocessing, dim, dtype)"
+        find = f"SELECT id FROM embedding_sets WHERE {columns} = (?, ?, ?, ?, ?, ?)"
+        if found := list(self.query(find, key)):
+            return int(found[0][0])
         with self.transaction() as db:
-            db.execute(
-                "INSERT OR IGNORE INTO embedding_sets(encoder, checkpoint, layer, preprocessing, dim, dtype) "
-                "VALUES (?, ?, ?, ?, ?, ?)",
-                key,
-            )
-            row = db.execute(
-                "SELECT id FROM embedding_sets WHERE (encoder, checkpoint, layer, preprocessing, dim, dtype) "
-                "= (?, ?, ?, ?, ?, ?)",
-                key,
-            ).fetchone()
-        return int(row[0])
+            db.execute(f"INSERT OR IGNORE INTO embedding_sets{columns} VALUES (?, ?, ?, ?, ?, ?)", key)
+        return int(next(self.query(find, key))[0])
 
     def sets(self) -> list[SetSummary]:
         """The embedding sets, the one with most pictures first, the newest first among equals."""
@@ -210,26 +208,31 @@ class Catalogue:
         )
         return {path_from_column(row[0]) for row in rows}
 
-    def load(self, set_id: int, dim: int) -> tuple[list[Picture], Float16Rows]:
-        """The pictures of a set in path order and their vectors, (n, dim) float16.
+    def load(self, provenance: Provenance) -> tuple[list[Picture], Vectors]:
+        """The pictures of a set in path order and their vectors; none where there is no such set.
 
         Row i of the vectors belongs to picture i: both come from the same row of one query.
         """
         pictures: list[Picture] = []
+        set_id = next((row.id for row in self.sets() if row.provenance == provenance), 0)
         count = next(self.query("SELECT count(*) FROM embeddings WHERE set_id = ?", (set_id,)))[0]
-        vectors = np.empty((count, dim), dtype=np.float16)
+        vectors = Vectors.empty(provenance, count)
         rows = self.query(
-            "SELECT p.path, p.size, p.mtime_ns, p.width, p.height, p.format, p.digest, p.contrast, "
+            "SELECT p.path, p.size, p.mtime_ns, p.width, p.height, p.format, p.digest, e.contrast, "
             "p.several_frames, e.vector "
             "FROM embeddings e JOIN pictures p ON p.id = e.picture_id "
             "WHERE e.set_id = ? AND p.state = 'ok' ORDER BY e.id",
             (set_id,),
         )
-        for path, *facts, vector in rows:
-            vectors[len(pictures)] = np.frombuffer(vector, dtype=np.float16)
-            pictures.append(Picture(self.root, path_from_column(path), *facts))
+        with closing(rows):
+            for path, *facts, vector in rows:
+                line = vectors.rows[len(pictures)]
+                if len(vector) != line.nbytes:
+                    raise DedupError(f"A vector in {self.path} has the wrong length.", "Index again with --all.")
+                vectors.rows[len(pictures)] = from_blob(vector, line)
+                pictures.append(Picture(self.root, path_from_column(path), *facts))
         order = sorted(range(len(pictures)), key=lambda row: pictures[row].path)
-        return [pictures[row] for row in order], vectors[order]
+        return [pictures[row] for row in order], vectors.take(order)
 
     # -- health -----------------------------------------------------------------------
 
@@ -252,7 +255,6 @@ def _save_picture(db: sqlite3.Connection, item: Indexed) -> int:
         item.height,
         item.format,
         item.digest,
-        item.contrast,
         item.several_frames,
         "unreadable" if item.reason else "ok",
         item.reason,
@@ -260,15 +262,15 @@ def _save_picture(db: sqlite3.Connection, item: Indexed) -> int:
     )
     if before is None:
         cursor = db.execute(
-            "INSERT INTO pictures(size, mtime_ns, width, height, format, digest, contrast, several_frames, state, "
-            "reason, path) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO pictures(size, mtime_ns, width, height, format, digest, several_frames, state, reason, path) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             values,
         )
         return int(cursor.lastrowid or 0)
     if before[1] != item.digest or item.reason:
         db.execute("DELETE FROM embeddings WHERE picture_id = ?", (before[0],))
     db.execute(
-        "UPDATE pictures SET size = ?, mtime_ns = ?, width = ?, height = ?, format = ?, digest = ?, contrast = ?, "
+        "UPDATE pictures SET size = ?, mtime_ns = ?, width = ?, height = ?, format = ?, digest = ?, "
         "several_frames = ?, state = ?, reason = ? WHERE path = ?",
         values,
     )

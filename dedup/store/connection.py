@@ -39,13 +39,17 @@ def connect(root: Path, *, create: bool) -> sqlite3.Connection:
     connection = None
     try:
         _bring_along(root, path)
+        last_written = path.stat().st_mtime_ns if path.exists() else None
         connection = sqlite3.connect(path, timeout=30.0, isolation_level=None, check_same_thread=False)
         _refuse_what_is_not_ours(connection, path)
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA journal_mode = WAL")
         # FULL: a journal row must be on the disk before the file it speaks of moves.
         connection.execute("PRAGMA synchronous = FULL")
+        is_first = version_of(connection) == 0
         migrate(connection)
+        if is_first:
+            _note_foreign_table(connection, last_written)
     except sqlite3.DatabaseError as problem:
         if connection is not None:
             connection.close()
@@ -59,6 +63,15 @@ def connect(root: Path, *, create: bool) -> sqlite3.Connection:
             f"{path} cannot be made: {problem.strerror}.", "Let DEDUP_HOME name a folder that can be written."
         ) from problem
     return connection
+
+
+def _note_foreign_table(connection: sqlite3.Connection, last_written: int | None) -> None:
+    """Remember when the other tool last wrote: pictures changed after that have other vectors now."""
+    connection.execute(
+        "INSERT OR IGNORE INTO foreign_tables(name, written_ns) "
+        "SELECT name, ? FROM sqlite_master WHERE type = 'table' AND name = 'images'",
+        (last_written,),
+    )
 
 
 def _bring_along(root: Path, path: Path) -> None:

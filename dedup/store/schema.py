@@ -79,7 +79,21 @@ CREATE TABLE journal (
 CREATE INDEX journal_by_run ON journal(run_id);
 """
 
-MIGRATIONS = (_M001,)
+# Contrast belongs to what an encoder saw, so to the embedding and not to the picture. Of a table left by the tool
+# this one replaces it is noted when its database was last written before we opened it, and what came of it.
+_M002 = """
+ALTER TABLE embeddings ADD COLUMN contrast REAL NOT NULL DEFAULT 255;
+UPDATE embeddings SET contrast = (SELECT contrast FROM pictures WHERE pictures.id = embeddings.picture_id);
+ALTER TABLE pictures DROP COLUMN contrast;
+CREATE TABLE foreign_tables (
+    name TEXT PRIMARY KEY,
+    written_ns INTEGER,              -- its file's time when first opened; NULL where that was not noted
+    answer TEXT NOT NULL DEFAULT '' CHECK (answer IN ('', 'imported', 'declined')),
+    rows_then INTEGER NOT NULL DEFAULT 0
+);
+"""
+
+MIGRATIONS = (_M001, _M002)
 
 
 def version_of(connection: sqlite3.Connection) -> int:
