@@ -29,6 +29,11 @@ def sample_folder(parent: Path) -> Path:
         ) from problem
 
 
+def drawn_pictures() -> list[Image.Image]:
+    """The scenes of the sample folder, each once."""
+    return [_paint(scene, number) for number, scene in enumerate(_SCENES.values())]
+
+
 def _draw_missing(folder: Path) -> Path:
     (folder / "from phone").mkdir(parents=True, exist_ok=True)
     for number, (name, scene) in enumerate(_SCENES.items()):

@@ -5,13 +5,15 @@ Importing this loads no deep-learning library: rows are read by menus, weights b
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from dedup.encoders.parameters import Parameter
+from dedup.errors import DedupError
 from dedup.provenance import Provenance
 
 if TYPE_CHECKING:
@@ -20,6 +22,11 @@ if TYPE_CHECKING:
 
 Uint8Array = np.ndarray[Any, np.dtype[np.uint8]]
 Float32Rows = np.ndarray[Any, np.dtype[np.float32]]
+
+COSINE = "cosine"
+HAMMING = "hamming"
+# Kind "both": every kind of the row, side by side.
+BOTH = "both"
 
 
 class Prepare(Protocol):
@@ -33,43 +40,66 @@ class Prepare(Protocol):
         """The side in pixels the encoder looks at; decoders may reduce to twice that."""
 
     def __call__(self, image: Image) -> Uint8Array:
-        """A (3, height, width) uint8 array of a fixed shape."""
+        """A uint8 array of a fixed shape: (3, height, width) pixels, or the bits of a fingerprint."""
+
+    def contrast(self, image: Image, prepared: Uint8Array) -> float:
+        """How much there is to see, as the standard deviation of what the encoder sees, 0 to 128.
+
+        Near 0 the vector says nothing, and only equal bytes make the picture a copy of another.
+        """
 
 
 class Encoder(Protocol):
     """A loaded encoder, on its device."""
 
     @property
-    def provenance(self) -> Provenance:
-        """Where its vectors come from; recorded with every embedding set."""
+    def provenances(self) -> tuple[Provenance, ...]:
+        """The embedding sets its rows fill, recorded with each: nearly always one."""
 
     @property
     def prepare(self) -> Prepare:
         """The preprocessing that belongs to its weights."""
 
-    def encode(self, batch: Tensor) -> Float32Rows:
-        """(n, 3, h, w) uint8 -> (n, dim) float32 rows of length 1.
+    @property
+    def device(self) -> str:
+        """Where it runs: ``cpu``, ``cuda``, ``mps``."""
 
-        A picture's row does not depend on the others in the batch. Raises torch's
-        out-of-memory errors as they are: the caller halves the batch.
+    def encode(self, batch: Tensor) -> Float32Rows:
+        """(n, ...) uint8 -> (n, width) float32 rows: of length 1, or +-1 for fingerprints.
+
+        With several sets a row holds theirs side by side, each of length 1. A picture's row
+        does not depend on the others in the batch. Raises torch's out-of-memory errors as they
+        are: the caller halves the batch.
+        """
+
+    def encode_text(self, texts: Sequence[str]) -> Float32Rows:
+        """(n, dim) float32 rows of length 1 in the space of the pictures' ``final`` embedding.
+
+        Loads the text tower the first time; raises DedupError where there is none.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class LoadOptions:
-    """How to load an encoder: which embedding, from where, on which device ("" chooses)."""
+    """How to load an encoder: which embedding, from where, on which device ("" chooses).
+
+    ``parameters`` are those of a fingerprint that differ from its defaults.
+    """
 
     kind: str = ""
     weights: Path | None = None
     device: str = ""
+    parameters: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class EncoderSpec:
     """One row of the registry. ``kinds`` names the embeddings, the default one first.
 
-    ``checkpoint`` tells, without loading a library, the checkpoint that ``load`` would take
-    with the same options; "" when only loading can tell.
+    ``threshold`` is in the unit of ``metric``: a similarity from 0 to 1, or for ``hamming`` the
+    differing bits of a fingerprint of ``dim`` bits. ``available`` tells whether it could run now
+    without a download. ``checkpoint`` tells, without loading a library, the checkpoint that
+    ``load`` would take with the same options; "" when only loading can tell.
     """
 
     name: str
@@ -86,7 +116,33 @@ class EncoderSpec:
     checkpoint: Callable[[LoadOptions], str]
     preprocessing: int
     kinds: tuple[str, ...] = ("final",)
+    text: bool = False
+    # Whether its matches are proposed for removal: no where they are too often of different pictures.
+    marks: bool = True
+    parameters: tuple[Parameter, ...] = ()
+    # The rows to offer, in this order, when the weights of this one cannot be had.
+    instead: tuple[str, ...] = ()
+    # How many numbers each kind has, where they differ: the first is ``dim``.
+    dims: tuple[int, ...] = ()
 
-    def layer(self, kind: str) -> str:
-        """The name under which vectors of this kind are stored ("" is the default kind)."""
-        return kind or self.kinds[0]
+    def layers(self, kind: str) -> tuple[str, ...]:
+        """The names under which vectors of this kind are stored ("" is the default kind, "both" all)."""
+        if kind == BOTH and len(self.kinds) > 1:
+            return self.kinds
+        if kind and kind not in self.kinds:
+            offered = [*self.kinds, *([BOTH] if len(self.kinds) > 1 else [])]
+            raise DedupError(f"{self.name} has no embedding {kind}.", f"Choose one of: {', '.join(offered)}.")
+        return (kind or self.kinds[0],)
+
+    def dim_of(self, layer: str) -> int:
+        """How many numbers the embedding of this layer has."""
+        return self.dims[self.kinds.index(layer)] if self.dims else self.dim
+
+    def threshold_for(self, dim: int) -> float:
+        """The default threshold for vectors of ``dim`` numbers or bits: bits grow with the fingerprint."""
+        return round(self.threshold * dim / self.dim) if self.metric == HAMMING else self.threshold
+
+
+def no_text(name: str) -> DedupError:
+    """What ``encode_text`` raises where there is no text tower."""
+    return DedupError(f"{name} knows no text.", "Search by text with CLIP, SigLIP, ALIGN, FLAVA, LAION or X-VLM.")

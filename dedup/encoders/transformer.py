@@ -1,158 +1,78 @@
-"""CLIP and DINOv3 through transformers, from a local folder, the hub's cache or the hub.
+"""The families of transformers: CLIP (and LAION's), DINOv2, DINOv3, SigLIP, ALIGN and FLAVA.
 
-Preprocessing follows the checkpoint's own preprocessor_config.json, read here: the
-image processors of transformers are not used.
+A family says which class holds the model and how an embedding is read from it; everything
+else is the same for all.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import socket
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
-from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import urlsplit
-from urllib.request import getproxies
 
-from dedup.encoders.device import choose_device, hide_unusable_torchvision
-from dedup.encoders.interface import Encoder, Float32Rows, LoadOptions, Prepare
-from dedup.encoders.preprocess import ShortestEdgeCrop, Squash
-from dedup.errors import WeightsUnavailable
-from dedup.provenance import Provenance
+from dedup.encoders import hub
+from dedup.encoders.device import choose_device
+from dedup.encoders.hub import Checkpoint, Source
+from dedup.encoders.interface import BOTH, Encoder, Float32Rows, LoadOptions
+from dedup.encoders.network import NetworkEncoder
+from dedup.encoders.preprocess import VERSION, from_config
+from dedup.errors import DedupError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-PREPROCESSING = 1
-SECONDS_FOR_THE_HUB = 4.0
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+PREPROCESSING = VERSION
+TOKENIZER_FILES = ("tokenizer.json", "vocab.json", "vocab.txt", "spiece.model", "tokenizer.model")
+# Of models with two towers: the one for text, not needed for pictures.
+TEXT_TOWERS = ("text_model", "text_projection", "text_to_mm_projection", "multimodal_model")
 
 
 @dataclass(frozen=True, slots=True)
-class Checkpoint:
-    """A model on the hub: our name for it, its id there, its class in transformers, and whether it is gated."""
+class Family:
+    """How to get embeddings out of a kind of model.
 
-    name: str
-    hub_id: str
+    ``embed`` takes (model, (n, 3, h, w) pixels) and gives one (n, dim) tensor for each of the
+    ``layers``. ``tokens`` are the tokenizer's arguments with which its text tower was trained;
+    None: it has no text tower; ``lower_case``: it saw no capitals in training.
+    """
+
     model_class: str
-    gated: bool = False
-
-
-def available(checkpoint: Checkpoint) -> bool:
-    """Whether the weights are in the hub's cache on this machine."""
-    if find_spec("huggingface_hub") is None:
-        return False
-    from huggingface_hub import try_to_load_from_cache
-
-    return any(
-        isinstance(try_to_load_from_cache(checkpoint.hub_id, name), str)
-        for name in ("model.safetensors", "pytorch_model.bin")
-    )
+    embed: Callable[[Any, Tensor], tuple[Tensor, ...]]
+    layers: tuple[str, ...] = ("final",)
+    tokens: Mapping[str, Any] | None = None
+    lower_case: bool = False
+    convolutional: bool = False
 
 
 def load(checkpoint: Checkpoint, options: LoadOptions) -> Encoder:
     """The image tower on the chosen device; raises WeightsUnavailable with the remedy."""
-    source = str(options.weights) if options.weights else checkpoint.hub_id
-    try:
-        hide_unusable_torchvision()
-        import transformers
+    family = FAMILIES[checkpoint.family]
+    model, config, source = hub.load_model(checkpoint, family.model_class, options)
+    device = choose_device(options.device)
+    # Asked again: loading may have brought it here.
+    made_by = checkpoint.name, hub.checkpoint_of(checkpoint, options) or "unknown", PREPROCESSING
+    for tower in TEXT_TOWERS:
+        if family.tokens is not None and hasattr(model, tower):
+            setattr(model, tower, None)
+    model.to(device)
+    names = family.layers if options.kind == BOTH else (options.kind or family.layers[0],)
 
-        transformers.logging.set_verbosity_error()
-        transformers.logging.disable_progress_bar()
-        model_class = getattr(transformers, checkpoint.model_class)
-    except (ImportError, AttributeError) as problem:
-        raise WeightsUnavailable(
-            f"{checkpoint.name} needs the package transformers in a version that has it.",
-            "Run: pip install -r requirements.txt",
-        ) from problem
-    # The cache first, so that a machine without a network never waits for one.
-    for local_only in (True, False):
-        if not local_only and (options.weights or not hub_answers()):
-            break
-        try:
-            model = _whole_model(model_class, source, local_only)
-            config = _preprocessor_config(source, local_only)
-            return VisionTransformer(checkpoint, model, config, options)
-        except Exception as problem:  # hub, file, format and network errors share no base class
-            cause = problem
-    raise _unavailable(checkpoint, options) from cause
+    def forward(pixels: Tensor) -> tuple[Tensor, ...]:
+        every = family.embed(model, pixels)
+        return tuple(every[family.layers.index(name)] for name in names)
 
-
-def checkpoint_of(checkpoint: Checkpoint, options: LoadOptions) -> str:
-    """The digest of a local copy, or the commit in the hub's cache; "" when neither is here."""
-    if options.weights:
-        return _digest_of_folder(options.weights)
-    if find_spec("huggingface_hub") is None:
-        return ""
-    from huggingface_hub import try_to_load_from_cache
-
-    config = try_to_load_from_cache(checkpoint.hub_id, "config.json")
-    return Path(config).parent.name if isinstance(config, str) else ""
-
-
-def _whole_model(model_class: Any, source: str, local_only: bool) -> Any:
-    """The model with every weight from the checkpoint: what is missing would be filled with random numbers."""
-    model, info = model_class.from_pretrained(source, local_files_only=local_only, output_loading_info=True)
-    absent = [*info["missing_keys"], *info["mismatched_keys"]]
-    if absent:
-        raise ValueError(f"{len(absent)} weights are missing from {source}")
-    return model
-
-
-def hub_answers() -> bool:
-    """Whether the hub can be reached: asked once and briefly, where its own client would try for half a minute."""
-    from huggingface_hub import constants
-    from huggingface_hub.utils import logging
-
-    logging.set_verbosity_error()
-    if constants.HF_HUB_OFFLINE:
-        return False
-    if getproxies():
-        return True  # only the client knows the way through a proxy
-    address = urlsplit(constants.ENDPOINT)
-    try:
-        with socket.create_connection((address.hostname or "", address.port or 443), SECONDS_FOR_THE_HUB):
-            return True
-    except OSError:
-        return False
-
-
-class VisionTransformer:
-    """The image embedding of a CLIP or DINO checkpoint, final or of the last hidden layer."""
-
-    def __init__(self, checkpoint: Checkpoint, model: Any, config: dict[str, Any], options: LoadOptions) -> None:
-        self._device = choose_device(options.device)
-        self._model = model.eval().to(self._device)
-        self._layer = options.kind or "final"
-        self.prepare, mean, std = _preprocessing(config)
-        import torch
-
-        self._mean = torch.tensor(mean, device=self._device).view(1, 3, 1, 1)
-        self._std = torch.tensor(std, device=self._device).view(1, 3, 1, 1)
-        blank = torch.zeros((1, 3, self.prepare.size, self.prepare.size), dtype=torch.uint8)
-        self.provenance = Provenance(
-            checkpoint.name, _revision(model, options), self._layer, PREPROCESSING, self.encode(blank).shape[1]
-        )
-
-    def encode(self, batch: Tensor) -> Float32Rows:
-        """(n, 3, size, size) uint8 -> (n, dim) float32 unit rows."""
-        import torch
-        from torch.nn.functional import normalize
-
-        with torch.inference_mode():
-            pixels = batch.to(self._device, non_blocking=True).float().div_(255.0)
-            rows = self._embed(pixels.sub_(self._mean).div_(self._std))
-            return cast(Float32Rows, normalize(rows.float(), dim=1).cpu().numpy())
-
-    def _embed(self, pixels: Tensor) -> Tensor:
-        if not hasattr(self._model, "visual_projection"):
-            return cast("Tensor", self._model(pixel_values=pixels).pooler_output)
-        # The class token after the last layer norm; its projection is CLIP's final embedding.
-        token = self._model.vision_model(pixel_values=pixels).pooler_output
-        return cast("Tensor", self._model.visual_projection(token) if self._layer == "final" else token)
+    prepare, scaling = from_config(config)
+    return NetworkEncoder(
+        made_by,
+        names,
+        forward,
+        prepare,
+        scaling,
+        device,
+        channels_last=family.convolutional,
+        text=_TextTower(checkpoint, family, source, device) if family.tokens is not None else None,
+    )
 
 
 def loader(checkpoint: Checkpoint) -> partial[Encoder]:
@@ -160,58 +80,81 @@ def loader(checkpoint: Checkpoint) -> partial[Encoder]:
     return partial(load, checkpoint)
 
 
-def _preprocessor_config(source: str, local_only: bool) -> dict[str, Any]:
-    path = Path(source) / "preprocessor_config.json"
-    if not path.is_file():
-        if Path(source).is_dir():
-            return {}
-        from huggingface_hub import hf_hub_download
+@dataclass(slots=True)
+class _TextTower:
+    """The text half of a checkpoint, loaded when it is first asked for."""
 
-        path = Path(hf_hub_download(source, "preprocessor_config.json", local_files_only=local_only))
-    config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return config
+    checkpoint: Checkpoint
+    family: Family
+    source: Source
+    device: str
+    loaded: list[Any] = field(default_factory=list)
+
+    def __call__(self, texts: Sequence[str]) -> Float32Rows:
+        """(n, dim) float32 unit rows."""
+        import torch
+        from torch.nn.functional import normalize
+
+        if not self.loaded:
+            self.loaded = [*self._load()]
+        tokenizer, model = self.loaded
+        plain = [text.lower() for text in texts] if self.family.lower_case else list(texts)
+        tokens = tokenizer(plain, return_tensors="pt", truncation=True, **(self.family.tokens or {}))
+        names = ("input_ids", "attention_mask") if "attention_mask" in tokens else ("input_ids",)
+        with torch.inference_mode():
+            rows = _features(model.get_text_features(**{name: tokens[name].to(self.device) for name in names}))
+            return cast(Float32Rows, normalize(rows.float(), dim=1).cpu().numpy())
+
+    def _load(self) -> tuple[Any, Any]:
+        import transformers
+
+        try:
+            # Without the files of its tokenizer transformers makes one to which every word is unknown.
+            if not hub.is_there(self.source, TOKENIZER_FILES):
+                raise FileNotFoundError(self.source.place)
+            kwargs = {"local_files_only": self.source.local_only}
+            tokenizer = transformers.AutoTokenizer.from_pretrained(self.source.place, **kwargs)
+            model_class = getattr(transformers, self.family.model_class)
+            model = model_class.from_pretrained(self.source.place, **kwargs).eval()
+        except Exception as problem:  # as when loading the image tower
+            raise DedupError(
+                f"The text half of {self.checkpoint.name} could not be loaded.",
+                "Its folder must also hold the tokenizer's files (tokenizer.json, tokenizer_config.json).",
+            ) from problem
+        model.vision_model = model.image_model = None
+        return tokenizer, model.to(self.device)
 
 
-def _preprocessing(config: dict[str, Any]) -> tuple[Prepare, tuple[float, ...], tuple[float, ...]]:
-    size = config.get("size", 224)
-    size = {"shortest_edge": size} if isinstance(size, int) else size
-    mode = {2: "bilinear", 3: "bicubic"}.get(config.get("resample", 3), "bicubic")
-    prepare: Prepare
-    if "shortest_edge" in size:
-        crop = config.get("crop_size", size["shortest_edge"])
-        prepare = ShortestEdgeCrop(size["shortest_edge"], crop if isinstance(crop, int) else crop["height"], mode)
-    else:
-        prepare = Squash(size["height"], mode)
-    return prepare, tuple(config.get("image_mean", IMAGENET_MEAN)), tuple(config.get("image_std", IMAGENET_STD))
+def _features(output: Any) -> Tensor:
+    """The (n, dim) embedding in what a model's ``get_..._features`` returns, whatever the release."""
+    rows = getattr(output, "pooler_output", output)
+    # FLAVA projects every token: the first one stands for the whole.
+    return cast("Tensor", rows[:, 0] if rows.ndim == 3 else rows)
 
 
-def _revision(model: Any, options: LoadOptions) -> str:
-    """The hub's commit, or the digest of a local folder's weights."""
-    if options.weights:
-        return _digest_of_folder(options.weights)
-    return str(getattr(model.config, "_commit_hash", None) or "unknown")
+def _image_features(model: Any, pixels: Tensor) -> tuple[Tensor, ...]:
+    return (_features(model.get_image_features(pixel_values=pixels)),)
 
 
-def _digest_of_folder(weights: Path) -> str:
-    digest = hashlib.sha256()
-    for path in sorted(weights.glob("*.safetensors")) + sorted(weights.glob("*.bin")):
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return f"sha256:{digest.hexdigest()[:16]}"
+def _clip(model: Any, pixels: Tensor) -> tuple[Tensor, ...]:
+    # The last hidden layer: the class token after the last layer norm. Projected it is the final embedding.
+    token = model.vision_model(pixel_values=pixels).pooler_output
+    return model.visual_projection(token), token
 
 
-def _unavailable(checkpoint: Checkpoint, options: LoadOptions) -> WeightsUnavailable:
-    if options.weights:
-        return WeightsUnavailable(
-            f"{options.weights} does not hold a {checkpoint.name} checkpoint.",
-            "Give the folder that contains config.json and model.safetensors.",
-        )
-    if checkpoint.gated:
-        return WeightsUnavailable(
-            f"{checkpoint.name} needs access to its gated weights ({checkpoint.hub_id}), which could not be had.",
-            "See QUICKSTART_DINOV3.md, or use efficientnet-lite0, which needs no download.",
-        )
-    return WeightsUnavailable(
-        f"The weights of {checkpoint.name} ({checkpoint.hub_id}) are not on this machine and could not be downloaded.",
-        "Connect to the network once, give a local copy with --weights, or use efficientnet-lite0 (no download).",
-    )
+def _pooled(model: Any, pixels: Tensor) -> tuple[Tensor, ...]:
+    return (model(pixel_values=pixels).pooler_output,)
+
+
+FAMILIES: Mapping[str, Family] = {
+    "clip": Family("CLIPModel", _clip, ("final", "hidden"), {"padding": True}),
+    "dinov2": Family("Dinov2Model", _pooled),
+    "dinov3": Family("DINOv3ViTModel", _pooled),
+    "siglip": Family(
+        "SiglipModel", _image_features, tokens={"padding": "max_length", "max_length": 64}, lower_case=True
+    ),
+    "align": Family(
+        "AlignModel", _image_features, tokens={"padding": "max_length", "max_length": 64}, convolutional=True
+    ),
+    "flava": Family("FlavaModel", _image_features, tokens={"padding": "max_length", "max_length": 77}),
+}

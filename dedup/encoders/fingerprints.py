@@ -1,0 +1,157 @@
+"""The perceptual hashes of the library imagehash, as fingerprints of +-1.
+
+The square ones are taken of the picture in its eight orientations, so that turned and
+mirrored copies match. Everything happens in the decode workers; there is nothing to load.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import numpy as np
+
+from dedup.encoders.interface import Encoder, Float32Rows, LoadOptions, Prepare, Uint8Array, no_text
+from dedup.encoders.parameters import Parameter, complete, written
+from dedup.encoders.preprocess import Squash
+from dedup.errors import WeightsUnavailable
+from dedup.provenance import BITS, BITS_TURNED, Provenance
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from torch import Tensor
+
+PREPROCESSING = 1
+# What a fingerprint is taken from; every algorithm reduces it further.
+SIDE = 128
+SEEN_SIDE = 64
+
+HASH_SIZE = Parameter("hash_size", 8, 2, 32, "bits along each side")
+HASH_SIZE_WAVELET = Parameter("hash_size", 8, 4, 32, "numbers along each side, a power of two", power_of_two=True)
+HIGHFREQ = Parameter("highfreq_factor", 4, 1, 16, "how many times finer the picture is than the hash")
+BINBITS = Parameter("binbits", 3, 1, 8, "bits for each of the 14 colour bins")
+
+
+@dataclass(frozen=True, slots=True)
+class Algorithm:
+    """One hash of the library: its function, fixed arguments, and whether turned pictures get other bits."""
+
+    name: str
+    function: str
+    parameters: tuple[Parameter, ...]
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    turns: bool = True
+
+    def __call__(self, image: Image, values: Mapping[str, int]) -> Uint8Array:
+        """(bits,) zeros and ones."""
+        import imagehash
+
+        found: Uint8Array = getattr(imagehash, self.function)(image, **values, **self.fixed).hash
+        return found.astype(np.uint8).ravel()
+
+
+ALGORITHMS: Mapping[str, Algorithm] = {
+    one.name: one
+    for one in (
+        Algorithm("ahash", "average_hash", (HASH_SIZE,)),
+        Algorithm("phash", "phash", (HASH_SIZE, HIGHFREQ)),
+        Algorithm("phash-simple", "phash_simple", (HASH_SIZE, HIGHFREQ)),
+        Algorithm("dhash", "dhash", (HASH_SIZE,)),
+        Algorithm("dhash-vert", "dhash_vertical", (HASH_SIZE,)),
+        Algorithm("whash-haar", "whash", (HASH_SIZE_WAVELET,), {"mode": "haar"}),
+        Algorithm("whash-db4", "whash", (HASH_SIZE_WAVELET,), {"mode": "db4"}),
+        Algorithm("colorhash", "colorhash", (BINBITS,), turns=False),
+    )
+}
+
+
+class SeesThePicture:
+    """Contrast for fingerprints, whose input is no picture any more: of a small copy of it."""
+
+    def contrast(self, image: Image, prepared: Uint8Array) -> float:
+        """As an encoder would see it that takes in the whole picture."""
+        return float(Squash(SEEN_SIDE)(image).std(axis=(1, 2)).max())
+
+
+@dataclass(frozen=True)
+class Fingerprint(SeesThePicture):
+    """The bits of one algorithm, in eight orientations where turning the picture changes them."""
+
+    algorithm: str
+    values: tuple[tuple[str, int], ...]
+
+    @property
+    def size(self) -> int:
+        """The side of the square the picture is brought to first."""
+        values = dict(self.values)
+        return max(SIDE, values.get("hash_size", 0) * values.get("highfreq_factor", 4))
+
+    def __call__(self, image: Image) -> Uint8Array:
+        """(views, bits) uint8, zeros and ones."""
+        from PIL import Image as Pillow
+
+        algorithm = ALGORITHMS[self.algorithm]
+        pixels = Squash(self.size)(image).transpose(1, 2, 0)
+        views = orientations(pixels) if algorithm.turns else [pixels]
+        values = dict(self.values)
+        return np.stack([algorithm(Pillow.fromarray(np.ascontiguousarray(view)), values) for view in views])
+
+
+class FingerprintEncoder:
+    """Hands over what the workers computed, as +-1."""
+
+    device = "cpu"
+
+    def __init__(self, provenance: Provenance, prepare: Prepare) -> None:
+        self.provenances = (provenance,)
+        self.prepare = prepare
+
+    def encode(self, batch: Tensor) -> Float32Rows:
+        """(n, views, bits) uint8 zeros and ones -> (n, views * bits) float32 of +-1."""
+        signs: Float32Rows = batch.numpy().reshape(len(batch), -1).astype(np.float32) * 2 - 1
+        return signs
+
+    def encode_text(self, texts: Sequence[str]) -> Float32Rows:
+        """Raises DedupError: a fingerprint knows no words."""
+        raise no_text(self.provenances[0].encoder)
+
+
+Plane = TypeVar("Plane", bound=np.ndarray[Any, np.dtype[Any]])
+
+
+def orientations(pixels: Plane) -> list[Plane]:
+    """The eight ways to turn and mirror a (side, side, ...) square, the one it is in first."""
+    turned = [cast(Plane, np.rot90(pixels, quarter)) for quarter in range(4)]
+    return [*turned, *(cast(Plane, np.fliplr(one)) for one in turned)]
+
+
+def available() -> bool:
+    """Whether the library is installed."""
+    return find_spec("imagehash") is not None
+
+
+def load(name: str, options: LoadOptions) -> Encoder:
+    """The fingerprint with its parameters; raises WeightsUnavailable when imagehash is not installed."""
+    if not available():
+        raise WeightsUnavailable(f"{name} needs the package imagehash.", "Run: pip install -r requirements.txt")
+    from PIL import Image as Pillow
+
+    algorithm = ALGORITHMS[name]
+    values = complete(options.parameters, algorithm.parameters)
+    prepare = Fingerprint(name, tuple(values.items()))
+    views, bits = prepare(Pillow.new("RGB", (8, 8))).shape
+    dtype = BITS if views == 1 else BITS_TURNED
+    return FingerprintEncoder(Provenance(name, written(values), "final", PREPROCESSING, bits, dtype), prepare)
+
+
+def checkpoint(name: str, options: LoadOptions) -> str:
+    """The parameters in one line: a set made with others is another set."""
+    return written(complete(options.parameters, ALGORITHMS[name].parameters))
+
+
+def loader(name: str) -> Callable[[LoadOptions], Encoder]:
+    """``load`` for one algorithm, as the registry wants it."""
+    return partial(load, name)
