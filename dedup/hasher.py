@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dedup import decoding, images
-from dedup.encoders import Encoder
-from dedup.encoders.interface import Float32Rows
-from dedup.errors import DedupError
-from dedup.progress import Notice, Progress, Report, Skipped
+from dedup.batching import BatchEncoder
+from dedup.decoding import Prepared
+from dedup.encoders import Encoder, Float32Rows
+from dedup.progress import Progress, Report, Skipped
 from dedup.scan import Changes, FileFacts
-from dedup.store import Catalogue
+from dedup.store import Catalogue, Indexed
 
-if TYPE_CHECKING:
-    from torch import Tensor
+# A crash costs looking at each picture in flight alone: decoders get small batches, the device large ones.
+DECODED_AT_ONCE = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,46 +37,6 @@ class HashSummary:
     encoded: int
     unreadable: int
     seconds: float
-
-
-class BatchEncoder:
-    """An encoder that halves its batch when the device runs out of memory, and remembers the size."""
-
-    def __init__(self, encoder: Encoder, report: Report) -> None:
-        self._encoder = encoder
-        self._report = report
-        self._limit = 0
-
-    def __call__(self, pixels: np.ndarray[Any, np.dtype[np.uint8]]) -> Float32Rows:
-        """(n, 3, h, w) uint8 -> (n, dim) float32 unit rows; raises DedupError when one picture is too much."""
-        import torch
-
-        batch = torch.from_numpy(pixels)
-        rows: list[Float32Rows] = []
-        done = 0
-        while done < len(batch):
-            part = batch[done : done + (self._limit or len(batch))]
-            try:
-                rows.append(self._encoder.encode(part))
-                done += len(part)
-            except (RuntimeError, MemoryError) as problem:
-                if not _is_out_of_memory(problem):
-                    raise
-                self._halve(part, problem)
-        return np.concatenate(rows)
-
-    def _halve(self, part: Tensor, problem: BaseException) -> None:
-        import torch
-
-        if len(part) == 1:
-            raise DedupError(
-                "The device has not enough memory for a single picture.",
-                "Close other programs, or choose a smaller encoder.",
-            ) from problem
-        self._limit = len(part) // 2
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
-        self._report(Notice(f"Out of memory on the device: going on with {self._limit} pictures at once."))
 
 
 def recognise_moved(store: Catalogue, changes: Changes) -> Changes:
@@ -117,27 +76,36 @@ def hash_pictures(
     store: Catalogue, files: Sequence[FileFacts], encoder: Encoder, options: HashOptions, report: Report
 ) -> HashSummary:
     """Encode the files and commit them batch by batch; raises Cancelled between two batches."""
-    started = time.monotonic()
-    set_id = store.set_id(encoder.provenance)
     encode = BatchEncoder(encoder, report)
+
+    def vectors_of(readable: Sequence[Prepared]) -> Float32Rows:
+        return encode(decoding.stacked(readable))
+
+    return store_pictures(store, files, encoder, vectors_of, options, report)
+
+
+def store_pictures(
+    store: Catalogue,
+    files: Sequence[FileFacts],
+    encoder: Encoder,
+    vectors_of: Callable[[Sequence[Prepared]], Float32Rows],
+    options: HashOptions,
+    report: Report,
+) -> HashSummary:
+    """Read the files and commit them batch by batch with the rows ``vectors_of`` gives for the readable ones.
+
+    A row holds the vectors of all the encoder's sets side by side. Raises Cancelled between two batches.
+    """
+    started = time.monotonic()
     done = unreadable = 0
-    workers = decoding.default_workers() if options.num_workers < 0 else options.num_workers
-    batches = decoding.batches(
-        store.root,
-        files,
-        encoder.prepare,
-        batch_size=max(1, options.batch_size),
-        num_workers=workers,
-        max_megapixels=options.max_megapixels,
-    )
     report(Progress("pictures", 0, len(files)))
-    for prepared in batches:
+    for prepared in _batches(store, files, encoder, options):
         readable = [one for one in prepared if one.pixels is not None]
         items = [one.item for one in prepared if one.pixels is None]
         if readable:
-            vectors = encode(decoding.stacked(readable))
-            items += [replace(one.item, vector=row) for one, row in zip(readable, vectors, strict=True)]
-        store.save(items, set_id)
+            rows = vectors_of(readable)
+            items += [_with_vectors(one.item, row, encoder) for one, row in zip(readable, rows, strict=True)]
+        store.save(items, encoder.provenances)
         done += len(prepared)
         for item in items:
             if item.reason:
@@ -145,6 +113,34 @@ def hash_pictures(
                 report(Skipped(os.path.join(store.root, item.path), item.reason))
         report(Progress("pictures", done, len(files), unreadable))
     return HashSummary(done - unreadable, unreadable, time.monotonic() - started)
+
+
+def _batches(
+    store: Catalogue, files: Sequence[FileFacts], encoder: Encoder, options: HashOptions
+) -> Iterator[list[Prepared]]:
+    """The files decoded, in batches for the device: several of the decoders' where those are smaller."""
+    size = max(1, options.batch_size)
+    decoded = decoding.batches(
+        store.root,
+        files,
+        encoder.prepare,
+        batch_size=min(size, DECODED_AT_ONCE),
+        num_workers=decoding.default_workers() if options.num_workers < 0 else options.num_workers,
+        max_megapixels=options.max_megapixels,
+    )
+    waiting: list[Prepared] = []
+    for batch in decoded:
+        waiting += batch
+        while len(waiting) >= size:
+            yield waiting[:size]
+            waiting = waiting[size:]
+    if waiting:
+        yield waiting
+
+
+def _with_vectors(item: Indexed, row: Float32Rows, encoder: Encoder) -> Indexed:
+    ends = np.cumsum([provenance.width for provenance in encoder.provenances])
+    return replace(item, vectors=tuple(np.split(row, ends[:-1])))
 
 
 def _same_bytes(store: Catalogue, changed: Sequence[FileFacts]) -> tuple[list[FileFacts], list[FileFacts]]:
@@ -164,10 +160,3 @@ def _digest_or_none(store: Catalogue, found: FileFacts) -> bytes | None:
         return images.digest(store.root / found.path)
     except OSError:
         return None
-
-
-def _is_out_of_memory(problem: BaseException) -> bool:
-    # torch.OutOfMemoryError is a RuntimeError; the CPU allocator and CUDA's libraries raise plain ones.
-    text = str(problem).lower()
-    signs = ("out of memory", "not enough memory", "can't allocate memory", "alloc_failed")
-    return isinstance(problem, MemoryError) or any(sign in text for sign in signs)

@@ -7,20 +7,21 @@ import shutil
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from conftest import FakeEncoder, FakePrepare, Recorder, index, save_picture
+from conftest import FAKE, FAST, FakeEncoder, FakePrepare, Recorder, index, save_picture
 from PIL import Image
 
 from dedup import workflow
 from dedup.errors import DedupError
 from dedup.hasher import HashOptions, HashSummary, hash_pictures
 from dedup.progress import Cancelled, Event, Progress
+from dedup.provenance import Provenance
 from dedup.scan import list_pictures
 from dedup.settings import Settings
 from dedup.store import Catalogue
@@ -31,11 +32,11 @@ def pictures(folder: Path, count: int) -> None:
         save_picture(folder / f"{number:02}.png", number, (60, 40))
 
 
-def vectors(folder: Path) -> dict[str, np.ndarray]:
+def vectors(folder: Path, provenance: Provenance = FAKE) -> dict[str, np.ndarray]:
     """Path -> the vector in the folder's database."""
     with Catalogue(folder) as store:
-        found, rows = store.load(store.set_id(FakeEncoder().provenance), 48)
-    return {picture.path: rows[number] for number, picture in enumerate(found)}
+        found, rows = store.load(provenance)
+    return {picture.path: rows.rows[number] for number, picture in enumerate(found)}
 
 
 def vector_on_disk(path: Path) -> np.ndarray:
@@ -234,32 +235,12 @@ def test_a_folder_of_nothing_but_unreadable_files_is_indexed(folder: Path) -> No
 # -- out of memory ----------------------------------------------------------------------
 
 
-def cuda_error() -> Exception:
-    return RuntimeError(
-        "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 7.79 GiB "
-        "of which 1.02 GiB is free."
-    )
-
-
-def cuda_error_of_the_driver() -> Exception:
-    return RuntimeError("CUDA error: out of memory\nCUDA kernel errors might be asynchronously reported.")
-
-
-def error_of_the_cpu() -> Exception:
-    """What torch itself raises where the memory of this machine is not enough."""
-    try:
-        torch.empty(1 << 60, dtype=torch.uint8)
-    except RuntimeError as problem:
-        return problem
-    raise AssertionError("an exbibyte was free")
-
-
 @dataclass
 class Small(FakeEncoder):
     """An encoder on a device with room for ``room`` pictures."""
 
     room: int = 3
-    error: Callable[[], Exception] = MemoryError
+    error: Callable[[], Exception] = torch.OutOfMemoryError
     sizes: list[int] = field(default_factory=list)
 
     def encode(self, batch: Any) -> np.ndarray:
@@ -269,14 +250,15 @@ class Small(FakeEncoder):
         return super().encode(batch)
 
 
-ERRORS = [cuda_error, cuda_error_of_the_driver, torch.OutOfMemoryError, error_of_the_cpu, MemoryError]
+def out_of_memory() -> Exception:
+    return torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
 
 
-@pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.__name__)
-def test_a_batch_too_large_for_the_device_is_halved_until_it_fits(folder: Path, error: Callable[[], Exception]) -> None:
+# Every form the error takes: test_batching.
+def test_a_batch_too_large_for_the_device_is_halved_until_it_fits(folder: Path) -> None:
     pictures(folder, 20)
     report = Recorder()
-    encoder = Small(error=(lambda: error("out of memory")) if error is torch.OutOfMemoryError else error)
+    encoder = Small(error=out_of_memory)
     summary = hash_all(folder, encoder, report, 8)
     assert (summary.encoded, summary.unreadable) == (20, 0)
     assert_right(folder, 20)
@@ -289,7 +271,7 @@ def test_a_batch_too_large_for_the_device_is_halved_until_it_fits(folder: Path, 
 def test_a_single_picture_too_large_for_the_device_is_an_error_with_a_remedy(folder: Path) -> None:
     pictures(folder, 4)
     with pytest.raises(DedupError, match="not enough memory") as problem:
-        hash_all(folder, Small(room=0, error=cuda_error), Recorder(), 4)
+        hash_all(folder, Small(room=0, error=out_of_memory), Recorder(), 4)
     assert problem.value.remedy
     with Catalogue(folder) as store:
         assert store.known() == {}
@@ -301,6 +283,160 @@ def test_another_error_of_the_encoder_is_not_taken_for_a_lack_of_memory(folder: 
     with pytest.raises(RuntimeError, match="shapes"):
         hash_all(folder, encoder, Recorder(), 4)
     assert encoder.sizes == [4]
+
+
+# -- the size of the batches ------------------------------------------------------------
+
+
+@dataclass
+class Counting(FakeEncoder):
+    """Remembers how many pictures came at once."""
+
+    sizes: list[int] = field(default_factory=list)
+
+    def encode(self, batch: Any) -> np.ndarray:
+        self.sizes.append(len(batch))
+        return super().encode(batch)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize(
+    ("batch_size", "sizes"),
+    [(1, [1] * 70), (7, [7] * 10), (32, [32, 32, 6]), (64, [64, 6]), (100, [70]), (1000, [70])],
+)
+def test_batches_larger_than_those_of_the_decoders_are_filled(
+    folder: Path, batch_size: int, sizes: list[int], workers: int
+) -> None:
+    pictures(folder, 70)
+    encoder = Counting()
+    hash_all(folder, encoder, Recorder(), batch_size, workers)
+    assert encoder.sizes == sizes
+    assert_right(folder, 70)
+
+
+@pytest.mark.parametrize(("batch_size", "sizes"), [(64, [64, 64, 64, 8]), (100, [100, 100])])
+def test_no_batch_is_larger_than_the_device_was_said_to_hold(folder: Path, batch_size: int, sizes: list[int]) -> None:
+    pictures(folder, 200)
+    encoder, report = Counting(), Recorder()
+    hash_all(folder, encoder, report, batch_size)
+    assert encoder.sizes == sizes
+    assert [event.done for event in report.progress] == [0, *np.cumsum(sizes).tolist()]
+    assert_right(folder, 200)
+
+
+def test_unreadable_files_take_no_room_on_the_device(folder: Path) -> None:
+    pictures(folder, 70)
+    for number in range(0, 70, 5):
+        (folder / f"{number:02}.png").write_bytes(b"broken")
+    encoder = Counting()
+    summary = hash_all(folder, encoder, Recorder(), 64)
+    assert (summary.encoded, summary.unreadable, sum(encoder.sizes)) == (56, 14, 56)
+    assert max(encoder.sizes) <= 64
+
+
+# -- an encoder with two sets -----------------------------------------------------------
+
+HIDDEN = replace(FAKE, layer="hidden", dim=12)
+
+
+def hidden_of(batch: torch.Tensor) -> np.ndarray:
+    """The colours of the four quarters as unit vectors."""
+    pixels = batch.numpy().astype(np.float32).reshape(len(batch), 3, 2, 2, 2, 2)
+    rows: np.ndarray = pixels.mean(axis=(3, 5)).reshape(len(batch), 12) - 126.3
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+@dataclass
+class Both(FakeEncoder):
+    """The fake encoder with a second embedding beside the first."""
+
+    @property
+    def provenances(self) -> tuple[Provenance, ...]:
+        return (FAKE, HIDDEN)
+
+    def encode(self, batch: Any) -> np.ndarray:
+        return np.concatenate([super().encode(batch), hidden_of(batch)], axis=1)
+
+
+def assert_both_right(folder: Path, count: int) -> None:
+    """Both sets hold this many vectors, each the one of the file at its path."""
+    assert_right(folder, count)
+    found = vectors(folder, HIDDEN)
+    assert len(found) == count
+    for path, vector in found.items():
+        with Image.open(folder / path) as image:
+            expected = hidden_of(torch.from_numpy(FakePrepare()(image.convert("RGB"))[None]))[0]
+        np.testing.assert_array_equal(vector, expected.astype(np.float16), err_msg=path)
+
+
+def test_an_encoder_with_two_sets_fills_both_in_one_pass(folder: Path) -> None:
+    pictures(folder, 9)
+    encoder = Both()
+    result = index(folder, encoder=encoder)
+    assert (result.pictures, result.encoded, encoder.encoded) == (9, 9, 9)
+    assert_both_right(folder, 9)
+    assert index(folder, encoder=encoder).encoded == 0
+    for one in (FAKE, HIDDEN):
+        assert index(folder, encoder=FakeEncoder(one)).encoded == 0, "either set alone is complete too"
+
+
+@pytest.mark.parametrize("batches", [1, 2])
+def test_two_sets_stopped_in_between_are_filled_by_the_next_run(folder: Path, batches: int) -> None:
+    pictures(folder, 14)
+    chosen = replace(FAST, batch_size=4)
+    with pytest.raises(Cancelled):
+        workflow.index(folder, chosen, StopsAfter(4 * batches), encoder=Both())
+    assert_both_right(folder, 4 * batches)
+    encoder = Both()
+    assert workflow.index(folder, chosen, Recorder(), encoder=encoder).encoded == 14 - 4 * batches
+    assert encoder.encoded == 14 - 4 * batches
+    assert_both_right(folder, 14)
+
+
+@pytest.mark.parametrize("lacking", [FAKE, HIDDEN], ids=lambda one: one.layer)
+def test_a_file_that_lacks_one_of_the_two_sets_is_encoded_again(folder: Path, lacking: Provenance) -> None:
+    pictures(folder, 5)
+    index(folder, encoder=Both())
+    with Catalogue(folder) as store, store.transaction() as db:
+        db.execute(
+            "DELETE FROM embeddings WHERE set_id = ? AND picture_id = (SELECT id FROM pictures WHERE path = '03.png')",
+            (next(row.id for row in store.sets() if row.provenance == lacking),),
+        )
+    assert "03.png" not in vectors(folder, lacking)
+    encoder = Both()
+    assert index(folder, encoder=encoder).encoded == encoder.encoded == 1
+    assert_both_right(folder, 5)
+
+
+def test_a_set_indexed_alone_is_completed_by_the_other(folder: Path) -> None:
+    pictures(folder, 4)
+    index(folder)
+    save_picture(folder / "new.png", 40, (60, 40))
+    encoder = Both()
+    assert index(folder, encoder=encoder).encoded == encoder.encoded == 5
+    assert_both_right(folder, 5)
+
+
+def test_a_changed_file_loses_its_old_vectors_in_both_sets(folder: Path) -> None:
+    pictures(folder, 4)
+    index(folder, encoder=Both())
+    save_picture(folder / "01.png", 50, (60, 40))
+    (folder / "02.png").write_bytes(b"broken now")
+    assert index(folder, encoder=Both()).encoded == 1
+    assert_both_right(folder, 3)
+
+
+def test_the_rows_of_two_sets_are_halved_together_where_memory_is_short(folder: Path) -> None:
+    @dataclass
+    class SmallBoth(Both):
+        def encode(self, batch: Any) -> np.ndarray:
+            if len(batch) > 3:
+                raise out_of_memory()
+            return super().encode(batch)
+
+    pictures(folder, 10)
+    hash_all(folder, SmallBoth(), Recorder(), 8)
+    assert_both_right(folder, 10)
 
 
 # -- stopping and going on --------------------------------------------------------------
