@@ -6,15 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from dedup.encoders import spec
+from dedup.encoders import REGISTRY, spec
 from dedup.errors import DedupError, command
-from dedup.match import Rows
 from dedup.progress import Progress, Report, Skipped
 from dedup.provenance import Provenance
 from dedup.scan import FileFacts, list_pictures
 from dedup.store import Catalogue, Picture
+from dedup.vectors import Vectors
 
 # Below this many multiplications the start of a GPU costs more than it saves.
 WORTH_A_GPU = 1e13
@@ -24,13 +22,13 @@ NOTHING = Provenance("none", "", "", 0, 1)
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """Pictures that are on the disk as they were indexed; row i of ``vectors``, (n, dim), is picture i's.
+    """Pictures that are on the disk as they were indexed; vector i of ``vectors`` is picture i's.
 
     ``folders`` holds the number of each picture's folder, ``skipped`` every other picture file.
     """
 
     pictures: list[Picture]
-    vectors: Rows
+    vectors: Vectors
     folders: list[int]
     skipped: list[Skipped]
 
@@ -41,7 +39,7 @@ def gather(stores: Sequence[Catalogue], provenance: Provenance, report: Report) 
     The same file seen twice (nested folders, links) takes part once, in the innermost folder.
     """
     pictures: list[Picture] = []
-    vectors: list[Rows] = []
+    vectors: list[Vectors] = []
     folders: list[int] = []
     skipped: list[Skipped] = []
     seen: set[tuple[int, int]] = set()
@@ -54,43 +52,78 @@ def gather(stores: Sequence[Catalogue], provenance: Provenance, report: Report) 
         folders += [number] * len(rows)
         skipped += left_out
     report(Progress("folders read", len(stores), len(stores)))
-    return Gathered(pictures, np.concatenate(vectors), folders, skipped)
+    return Gathered(pictures, Vectors.concatenated(vectors), folders, skipped)
 
 
-def common_set(stores: Sequence[Catalogue], encoder: str, kind: str) -> Provenance:
-    """The one set, of the same provenance in every folder, to compare: the largest of the first folder.
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which embedding set to compare; "" and None mean any."""
 
-    ``encoder`` and ``kind`` narrow the choice; "" means any. Raises DedupError when there is none.
+    encoder: str = ""
+    layer: str = ""
+    checkpoint: str = ""
+    provenance: Provenance | None = None
+
+    def admits(self, provenance: Provenance) -> bool:
+        """Whether a set may be the one."""
+        return (
+            self.encoder in ("", provenance.encoder)
+            and self.layer in ("", provenance.layer)
+            and self.checkpoint in ("", provenance.checkpoint)
+            and self.provenance in (None, provenance)
+        )
+
+
+def common_sets(stores: Sequence[Catalogue], wanted: Wanted) -> list[Provenance]:
+    """The sets, of the same provenance in every folder, that can be compared: the largest of the first folder first.
+
+    Empty where there is no picture at all; raises DedupError when a folder has none of the
+    wanted sets, or the folders have none in common.
     """
     offered = []
     for store in stores:
-        rows = [
-            row.provenance
-            for row in store.sets()
-            if row.pictures and encoder in ("", row.provenance.encoder) and kind in ("", row.provenance.layer)
-        ]
+        rows = [row.provenance for row in store.sets() if row.pictures and wanted.admits(row.provenance)]
         if rows:
             offered.append(rows)
         elif store.count("ok") or (not store.known() and list_pictures(store.root).files):
-            raise _not_indexed(store.root, encoder)
+            raise _not_indexed(store.root, wanted)
     if not offered:
-        return NOTHING
-    for provenance in offered[0]:
-        if all(provenance in rows for rows in offered[1:]):
-            return provenance
-    raise DedupError(
-        "The folders were indexed with different encoders, whose vectors cannot be compared.",
-        "Index them with the same one: " + command("index", "FOLDER", "--encoder", "NAME"),
-    )
+        return []
+    common = [provenance for provenance in offered[0] if all(provenance in rows for rows in offered[1:])]
+    if not common:
+        raise DedupError(
+            "The folders were indexed with different encoders, whose vectors cannot be compared.",
+            "Index them with the same one: " + command("index", "FOLDER", "--encoder", "NAME"),
+        )
+    return common
 
 
 def threshold_for(wanted: float | None, provenance: Provenance) -> float:
-    """The threshold asked for, else the encoder's own; raises DedupError outside 0 to 1."""
+    """The threshold in the metric's own unit: the one asked for, else the encoder's own.
+
+    Raises DedupError outside 0 to 1; for fingerprints where it is no whole number of their bits.
+    """
     if wanted is None:
-        return 1.0 if provenance == NOTHING else spec(provenance.encoder).threshold
-    if not 0.0 <= wanted <= 1.0:
-        raise DedupError(f"The threshold must lie between 0 and 1, not {wanted:g}.", "Try 0.96.")
-    return wanted
+        return 1.0 if provenance == NOTHING else spec(provenance.encoder).threshold_for(provenance.dim)
+    most = provenance.dim if provenance.is_bits else 1
+    if 0 <= wanted <= most and (not provenance.is_bits or wanted == int(wanted)):
+        return wanted
+    if provenance.is_bits:
+        raise DedupError(
+            f"The threshold of {provenance.encoder} is a whole number of bits from 0 to {most}, not {wanted:g}.",
+            "Fewer bits are stricter; without --threshold the encoder's own is used.",
+        )
+    raise DedupError(f"The threshold must lie between 0 and 1, not {wanted:g}.", "Try 0.96.")
+
+
+def marks(provenance: Provenance) -> bool:
+    """Whether matches in a set may be proposed for removal; of an encoder not in the registry they may."""
+    return all(row.marks for row in REGISTRY if row.name == provenance.encoder)
+
+
+def as_similarity(threshold: float, provenance: Provenance) -> float:
+    """A threshold in the metric's own unit as the similarity the matcher compares with."""
+    return 1.0 - 2.0 * int(threshold) / provenance.dim if provenance.is_bits else threshold
 
 
 def matching_device(count: int, dim: int) -> str:
@@ -104,11 +137,9 @@ def matching_device(count: int, dim: int) -> str:
 
 def _current_rows(
     store: Catalogue, provenance: Provenance, seen: set[tuple[int, int]]
-) -> tuple[list[Picture], Rows, list[Skipped]]:
+) -> tuple[list[Picture], Vectors, list[Skipped]]:
     """(pictures, their vectors, files left out) of one folder; files in ``seen`` are not its own."""
-    wanted = [row for row in store.sets() if row.provenance == provenance]
-    empty = np.empty((0, provenance.dim), dtype=np.float16)
-    rows, matrix = store.load(wanted[0].id, provenance.dim) if wanted else ([], empty)
+    rows, vectors = store.load(provenance)
     line_of = {row.path: line for line, row in enumerate(rows)}
     known, unreadable = store.known(), store.unreadable()
     listing = list_pictures(store.root)
@@ -125,7 +156,7 @@ def _current_rows(
         else:
             reason = _why_skipped(facts, current, unreadable, provenance)
             skipped.append(Skipped(str(store.root / facts.path), reason))
-    return [rows[line] for line in lines], matrix[lines], skipped
+    return [rows[line] for line in lines], vectors.take(lines), skipped
 
 
 def _why_skipped(facts: FileFacts, current: bool, unreadable: dict[str, str], provenance: Provenance) -> str:
@@ -134,6 +165,9 @@ def _why_skipped(facts: FileFacts, current: bool, unreadable: dict[str, str], pr
     return unreadable.get(facts.path, f"not indexed with {provenance.encoder}")
 
 
-def _not_indexed(root: Path, encoder: str) -> DedupError:
-    what, how = (f" with {encoder}", ("--encoder", encoder)) if encoder else ("", ())
+def _not_indexed(root: Path, wanted: Wanted) -> DedupError:
+    made_by = " ".join(filter(None, (wanted.encoder, wanted.layer, wanted.checkpoint)))
+    options = (("--encoder", wanted.encoder), ("--kind", wanted.layer))
+    how = [word for option in options if option[1] for word in option]
+    what = f" with {made_by}" if made_by else ""
     return DedupError(f"{root} has not been indexed{what}.", "Run: " + command("index", str(root), *how))

@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import math
 import os
+from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +22,20 @@ DEFAULT_ENCODER = "efficientnet-lite0"
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The choices of a run. Zero means "chosen by the machine" where the help says so."""
+    """The choices of a run. Those of ``PER_ENCODER`` are kept for each encoder by itself."""
 
     encoder: str = DEFAULT_ENCODER
     kind: str = ""
-    threshold: float = 0.0
+    parameters: str = ""
+    threshold: float = -1.0
     batch_size: int = 0
+    weights: str = ""
     num_workers: int = -1
     max_megapixels: int = 100
-    weights: str = ""
     last_folder: str = ""
+
+
+PER_ENCODER = ("kind", "parameters", "threshold", "batch_size", "weights")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +49,18 @@ class Bound:
 
 BOUNDS: dict[str, Bound] = {
     "encoder": Bound("which encoder turns pictures into vectors"),
-    "kind": Bound("which embedding of the encoder, where it has several (empty: its first)"),
-    "threshold": Bound("similarity at or above which two pictures match (0: the encoder's own)", 0.0, 1.0),
-    "batch_size": Bound("pictures encoded at once (0: the encoder's own); halved when memory runs out", 0, 4096),
+    "kind": Bound("which embedding of the encoder, where it has several: final, hidden or both (empty: its first)"),
+    "parameters": Bound("of a fingerprint, such as hash_size=16 (empty: its own)"),
+    "threshold": Bound(
+        "two pictures match at this similarity (0 to 1) or above, or fingerprints at this many differing bits or fewer "
+        "(-1: the encoder's own)",
+        -1.0,
+        65536.0,
+    ),
+    "batch_size": Bound("pictures encoded at once (0: found for the device); halved when memory runs out", 0, 4096),
     "num_workers": Bound("processes that decode pictures (-1: one per processor core)", -1, 64),
     "max_megapixels": Bound("larger pictures are not opened, to bound memory", 1, 2000),
-    "weights": Bound("folder or file with the encoder's weights (empty: pip package, cache or hub)"),
+    "weights": Bound("folder or file with the encoder's weights (empty: pip package, cache or download)"),
     "last_folder": Bound("the folder offered first in the menu"),
 }
 
@@ -75,29 +86,62 @@ def checked(settings: Settings) -> Settings:
     return settings
 
 
-def load() -> Settings:
-    """The saved settings; what is missing, unknown or of the wrong type takes its default."""
-    try:
-        saved: Any = json.loads((home() / "settings.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return Settings()
-    if not isinstance(saved, dict):
-        return Settings()
-    settings = Settings()
-    for field in fields(Settings):
-        value: Any = saved.get(field.name)
-        wanted = type(getattr(settings, field.name))
-        if type(value) is wanted or (wanted is float and type(value) is int):
-            with suppress(DedupError):
-                settings = checked(replace(settings, **dict[str, Any]({field.name: value})))
-    return settings
+def load(encoder: str = "") -> Settings:
+    """The saved settings of an encoder (of the one saved last without a name).
+
+    What is missing, unknown or of the wrong type takes its default.
+    """
+    saved = _saved()
+    settings = _with_valid(Settings(), saved, [name for name in BOUNDS if name not in PER_ENCODER])
+    if encoder:
+        settings = replace(settings, encoder=encoder)
+    return _with_valid(settings, _own(saved, settings.encoder), PER_ENCODER)
 
 
 def save(settings: Settings) -> None:
     """Write the settings; a directory that cannot be written keeps the run's choices for the run."""
+    chosen = asdict(checked(settings))
+    own = {name: chosen.pop(name) for name in PER_ENCODER}
+    before = _saved()
+    others = {name: _own(before, name) for name in _encoders(before)}
+    chosen["encoders"] = {**others, settings.encoder: own}
     try:
         home().mkdir(parents=True, exist_ok=True)
-        text = json.dumps(asdict(checked(settings)), indent=2)
-        (home() / "settings.json").write_text(text, encoding="utf-8")
+        (home() / "settings.json").write_text(json.dumps(chosen, indent=2), encoding="utf-8")
     except OSError:
         return
+
+
+def _saved() -> dict[str, Any]:
+    try:
+        saved: Any = json.loads((home() / "settings.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return saved if isinstance(saved, dict) else {}
+
+
+def _encoders(saved: dict[str, Any]) -> dict[str, Any]:
+    """Encoder -> its own choices. The first files had one encoder, its choices beside the others."""
+    own = saved.get("encoders")
+    if isinstance(own, dict):
+        return own
+    flat = {name: saved[name] for name in PER_ENCODER if name in saved}
+    if flat.get("threshold") == 0:
+        del flat["threshold"]  # which meant "the encoder's own"
+    return {str(saved.get("encoder", DEFAULT_ENCODER)): flat}
+
+
+def _own(saved: dict[str, Any], encoder: str) -> dict[str, Any]:
+    own = _encoders(saved).get(encoder)
+    return own if isinstance(own, dict) else {}
+
+
+def _with_valid(settings: Settings, saved: dict[str, Any], names: Iterable[str]) -> Settings:
+    """The settings with those of the saved values that are of the right type and within bounds."""
+    for name in names:
+        value: Any = saved.get(name)
+        wanted = type(getattr(settings, name))
+        if type(value) is wanted or (wanted is float and type(value) is int):
+            with suppress(DedupError):
+                settings = checked(replace(settings, **dict[str, Any]({name: value})))
+    return settings

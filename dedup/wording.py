@@ -6,9 +6,19 @@ import os
 import unicodedata
 from datetime import datetime
 
-from dedup.keep import IDENTICAL, SAME_PIXELS, Group, Match
+from dedup.encoders import HAMMING, REGISTRY, EncoderSpec, LoadOptions
+from dedup.keep import IDENTICAL, SAME_PIXELS, Group, Match, Member
 from dedup.progress import Skipped
+from dedup.provenance import Provenance
 from dedup.store import Picture
+
+RECOMMENDED = 0.96
+BANDS = """\
+How similar must two pictures be to count as duplicates? From 0 to 1:
+  1.00          identical pictures only
+  0.97 - 0.99   strict: re-saved copies; misses some
+  0.95 - 0.97   recommended: resized and re-saved copies (default {default:g})
+  0.90 - 0.95   loose: finds more, and more that only look alike: review every set"""
 
 # Control, format (bidirectional overrides), surrogate, line and paragraph separator characters
 # could make a name look like another, or write to the terminal.
@@ -65,11 +75,55 @@ def dimensions(picture: Picture) -> str:
     return f"{picture.width} x {picture.height}" + (", several frames" if picture.several_frames else "")
 
 
-def how_similar(match: Match | None) -> str:
-    """``identical file``, ``similar 0.987``, or that there is no direct match."""
+def how_similar(match: Match | Member | None) -> str:
+    """``identical file``, ``similar 0.987``, ``similar 0.875, 4 of 64 bits``, or that there is no direct match."""
     if match is None:
         return "no direct match with the keeper"
-    return match.tier if match.tier in (IDENTICAL, SAME_PIXELS) else f"{match.tier} {match.similarity:.3f}"
+    if match.tier in (IDENTICAL, SAME_PIXELS):
+        return match.tier
+    differing = f", {distance(match.similarity, match.bits)} of {match.bits} bits" if match.bits else ""
+    return f"{match.tier} {match.similarity:.3f}{differing}"
+
+
+def distance(similarity: float, bits: int) -> int:
+    """How many of a fingerprint's bits differ at a similarity."""
+    return round((1.0 - similarity) * bits / 2)
+
+
+def set_in_words(provenance: Provenance) -> str:
+    """``CLIP ViT-Large-14 (hidden)``: the encoder, and where there is a choice the embedding or the parameters."""
+    row = next((row for row in REGISTRY if row.name == provenance.encoder), None)
+    if row is None:
+        return f"{provenance.encoder} ({provenance.layer})"
+    details = [provenance.layer] if len(row.kinds) > 1 else []
+    if row.parameters and provenance.checkpoint != row.checkpoint(LoadOptions()):
+        details.append(provenance.checkpoint)
+    return row.title + (f" ({', '.join(details)})" if details else "")
+
+
+def thresholds_explained(row: EncoderSpec, default: float, dim: int) -> str:
+    """What a threshold of this encoder means, in bands, with the default."""
+    if row.metric == HAMMING:
+        ladder = sorted({0, int(default) // 2, int(default), min(dim, 2 * int(default) + 2)})
+        beside = "\n".join(f"  {bits:>4}   similarity {1 - 2 * bits / dim:.3f}" for bits in ladder)
+        return (
+            f"How many of the {dim} bits of {row.title} may differ between duplicates? Fewer is stricter "
+            f"(default {default:g}).\n{beside}"
+        )
+    if row.threshold != RECOMMENDED:
+        return (
+            f"How similar must two pictures be to count as duplicates? From 0 to 1 (default for {row.title}: "
+            f"{default:g}).\n  Higher is stricter; 1.00 means identical pictures only. Below the default it finds "
+            "more, and more\n  that only look alike: review every set"
+        )
+    return BANDS.format(default=default)
+
+
+def threshold_in_words(threshold: float, bits: int) -> str:
+    """``threshold 0.96``, or ``threshold 8 of 64 bits, similarity 0.75``."""
+    if not bits:
+        return f"threshold {threshold:g}"
+    return f"threshold {threshold:g} of {bits} bits, similarity {1 - 2 * threshold / bits:.3g}"
 
 
 def group_lines(number: int, count: int, group: Group) -> list[str]:
@@ -78,7 +132,7 @@ def group_lines(number: int, count: int, group: Group) -> list[str]:
     lines.append(_picture_line("keep  ", group.keeper, ""))
     for member in group.others:
         sign = "remove" if member.marked else "keep  "
-        lines.append(_picture_line(sign, member.picture, how_similar(Match(0, member.similarity, member.tier))))
+        lines.append(_picture_line(sign, member.picture, how_similar(member)))
     return lines
 
 

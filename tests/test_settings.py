@@ -16,6 +16,7 @@ from dedup import settings
 from dedup.errors import DedupError
 from dedup.settings import BOUNDS, Settings
 
+OWN_DEFAULTS = {name: getattr(Settings(), name) for name in settings.PER_ENCODER}
 NUMBERS = [name for name, bound in BOUNDS.items() if math.isfinite(bound.low)]
 
 
@@ -33,6 +34,7 @@ def test_saved_settings_come_back_whole() -> None:
     chosen = Settings(
         encoder="clip-vit-b32",
         kind="hidden",
+        parameters="hash_size=16",
         threshold=0.93,
         batch_size=7,
         num_workers=3,
@@ -55,8 +57,10 @@ def test_without_a_file_every_setting_takes_its_default() -> None:
 
 def test_settings_live_under_dedup_home(home: Path) -> None:
     assert settings.home() == home
-    settings.save(Settings(batch_size=5))
-    assert json.loads((home / "settings.json").read_text(encoding="utf-8"))["batch_size"] == 5
+    settings.save(Settings(batch_size=5, num_workers=3))
+    saved = json.loads((home / "settings.json").read_text(encoding="utf-8"))
+    assert saved["num_workers"] == 3
+    assert saved["encoders"][saved["encoder"]]["batch_size"] == 5
 
 
 def test_without_dedup_home_settings_belong_to_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,6 +122,96 @@ def test_a_folder_in_the_place_of_the_file_leaves_the_defaults(home: Path) -> No
 def test_what_is_wrong_takes_its_default_and_what_is_right_stays(home: Path) -> None:
     write(home, '{"encoder": "dinov3-vitl16", "batch_size": "many", "unheard_of": 1, "threshold": 1}')
     assert settings.load() == Settings(encoder="dinov3-vitl16", threshold=1.0)
+    own = '{"dinov3-vitl16": {"batch_size": "many", "unheard_of": 1, "threshold": 1, "num_workers": 3}}'
+    write(home, f'{{"encoder": "dinov3-vitl16", "num_workers": true, "encoders": {own}}}')
+    assert settings.load() == Settings(encoder="dinov3-vitl16", threshold=1.0)
+
+
+# -- each encoder its own ---------------------------------------------------------------
+
+CLIP = Settings("clip-vit-b32", "hidden", "", 0.9, 7, "/some/where")
+PHASH = Settings("phash", "", "hash_size=16", 12.0, 128, "")
+
+
+def test_the_choices_kept_for_each_encoder_are_these() -> None:
+    differing = {field.name for field in fields(Settings)} - {"encoder"}
+    assert set(settings.PER_ENCODER) == differing - {"num_workers", "max_megapixels", "last_folder"}
+
+
+def test_each_encoder_keeps_its_own_choices() -> None:
+    settings.save(CLIP)
+    settings.save(PHASH)
+    assert settings.load() == settings.load("phash") == PHASH, "the one saved last"
+    assert settings.load("clip-vit-b32") == CLIP
+    assert settings.load("dhash") == Settings("dhash"), "one that was never saved has the defaults"
+    settings.save(replace(CLIP, threshold=0.8))
+    assert settings.load() == replace(CLIP, threshold=0.8)
+    assert settings.load("phash") == PHASH
+
+
+def test_what_is_no_encoders_own_is_the_same_for_all() -> None:
+    settings.save(replace(CLIP, num_workers=3, max_megapixels=50, last_folder="/one"))
+    settings.save(replace(PHASH, num_workers=2, max_megapixels=60, last_folder="/two"))
+    for name, own in (("clip-vit-b32", CLIP), ("phash", PHASH)):
+        assert settings.load(name) == replace(own, num_workers=2, max_megapixels=60, last_folder="/two")
+
+
+def test_a_choice_given_back_to_the_encoder_is_forgotten_for_that_one_only() -> None:
+    settings.save(CLIP)
+    settings.save(PHASH)
+    settings.save(Settings("phash"))
+    assert settings.load("phash") == Settings("phash")
+    assert settings.load("clip-vit-b32") == CLIP
+
+
+# What the first version wrote.
+FLAT: dict[str, object] = {
+    "encoder": "clip-vit-b32",
+    "kind": "hidden",
+    "threshold": 0.0,
+    "batch_size": 7,
+    "num_workers": 3,
+    "max_megapixels": 250,
+    "weights": "/some/where",
+    "last_folder": "/pictures",
+}
+SHARED = Settings(num_workers=3, max_megapixels=250, last_folder="/pictures")
+
+
+@pytest.mark.parametrize(("before", "now"), [(0.0, -1.0), (0, -1.0), (0.93, 0.93), (1, 1.0)])
+def test_an_old_flat_file_is_read_and_threshold_0_in_it_means_the_encoders_own(
+    home: Path, before: float, now: float
+) -> None:
+    write(home, json.dumps({**FLAT, "threshold": before}))
+    clip = replace(SHARED, encoder="clip-vit-b32", kind="hidden", threshold=now, batch_size=7, weights="/some/where")
+    assert settings.load() == settings.load("clip-vit-b32") == clip
+
+
+def test_the_choices_of_an_old_flat_file_belong_to_its_encoder_only(home: Path) -> None:
+    write(home, json.dumps({**FLAT, "threshold": 0.93}))
+    assert settings.load("phash") == replace(SHARED, encoder="phash")
+    clip = settings.load()
+    settings.save(replace(SHARED, encoder="phash", threshold=0.0))
+    assert settings.load("clip-vit-b32") == clip, "it survives the first save in the new form"
+    assert settings.load("phash").threshold == 0.0, "which for a fingerprint means that no bit may differ"
+
+
+def test_an_old_flat_file_without_an_encoder_belongs_to_the_default(home: Path) -> None:
+    write(home, '{"threshold": 0.93, "batch_size": 7}')
+    assert settings.load() == Settings(threshold=0.93, batch_size=7)
+    assert settings.load("phash") == Settings("phash")
+
+
+@pytest.mark.parametrize(
+    "encoders",
+    ["null", "[]", '"phash"', '{"phash": null}', '{"phash": []}', '{"phash": {"threshold": "x"}}', '{"": {}}'],
+)
+def test_garbage_in_an_encoders_place_leaves_its_defaults_and_can_be_saved_over(home: Path, encoders: str) -> None:
+    write(home, f'{{"encoder": "phash", "num_workers": 3, "encoders": {encoders}}}')
+    assert settings.load() == Settings("phash", num_workers=3)
+    settings.save(CLIP)
+    settings.save(PHASH)
+    assert (settings.load("clip-vit-b32"), settings.load()) == (CLIP, PHASH)
 
 
 @hypothesis_settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -129,8 +223,14 @@ def test_what_is_wrong_takes_its_default_and_what_is_right_stays(home: Path) -> 
 )
 def test_whatever_a_file_says_the_settings_loaded_keep_their_bounds(home: Path, saved: dict[str, object]) -> None:
     write(home, json.dumps(saved))
-    loaded = settings.load()
-    assert settings.checked(loaded) == loaded
+    for loaded in (settings.load(), settings.load("phash")):
+        assert settings.checked(loaded) == loaded
+    write(home, json.dumps({**saved, "encoders": {"phash": saved, "dhash": [saved]}}))
+    for name in ("", "phash", "dhash"):
+        loaded = settings.load(name)
+        assert settings.checked(loaded) == loaded
+        assert loaded.encoder == (name or loaded.encoder)
+    assert settings.load("dhash") == replace(settings.load(), **OWN_DEFAULTS, encoder="dhash")
 
 
 @pytest.mark.parametrize("name", NUMBERS)

@@ -13,10 +13,26 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from dedup.comparison import as_similarity
+from dedup.encoders import HAMMING, REGISTRY, EncoderSpec, LoadOptions, spec
 from dedup.keep import IDENTICAL, SAME_PIXELS, SIMILAR, Group, Match, Member
 from dedup.progress import Skipped
+from dedup.provenance import BITS, Provenance
 from dedup.store import Picture
-from dedup.wording import dimensions, files, group_lines, how_similar, printable, size, skipped_lines, when
+from dedup.wording import (
+    dimensions,
+    distance,
+    files,
+    group_lines,
+    how_similar,
+    printable,
+    set_in_words,
+    size,
+    skipped_lines,
+    threshold_in_words,
+    thresholds_explained,
+    when,
+)
 
 
 def a_picture(name: str, count: int = 1_234_567) -> Picture:
@@ -140,12 +156,76 @@ def test_similarity_is_a_number_only_where_it_was_measured() -> None:
     assert how_similar(None) == "no direct match with the keeper"
 
 
+def test_of_fingerprints_the_bits_that_differ_are_said_too() -> None:
+    assert how_similar(Match(0, 1.0 - 2.0 * 4 / 64, SIMILAR, 64)) == "similar 0.875, 4 of 64 bits"
+    assert how_similar(Match(0, 1.0, SIMILAR, 42)) == "similar 1.000, 0 of 42 bits"
+    assert how_similar(Member(a_picture("a.jpg"), 1.0 - 2.0 / 196, SIMILAR, bits=196)) == "similar 0.990, 1 of 196 bits"
+    assert how_similar(Match(0, 1.0, IDENTICAL, 64)) == "identical file"
+
+
+@pytest.mark.parametrize("bits", [1, 42, 64, 196, 256, 1024])
+def test_the_distance_said_is_the_one_the_similarity_came_from(bits: int) -> None:
+    for differing in range(bits + 1):
+        assert distance(1.0 - 2.0 * differing / bits, bits) == differing
+
+
+def test_a_threshold_is_said_in_its_own_unit() -> None:
+    assert threshold_in_words(0.96, 0) == "threshold 0.96"
+    assert threshold_in_words(1.0, 0) == "threshold 1"
+    assert threshold_in_words(8, 64) == "threshold 8 of 64 bits, similarity 0.75"
+    assert threshold_in_words(0.0, 42) == "threshold 0 of 42 bits, similarity 1"
+    assert threshold_in_words(31.0, 256) == "threshold 31 of 256 bits, similarity 0.758"
+
+
+def of_row(name: str, layer: str = "final", checkpoint: str = "") -> Provenance:
+    return Provenance(name, checkpoint, layer, 1, 8)
+
+
+def test_a_set_is_named_by_its_encoder_and_where_there_is_a_choice_by_what_was_chosen() -> None:
+    clip, phash = spec("clip-vit-l14"), spec("phash")
+    own = phash.checkpoint(LoadOptions())
+    other = phash.checkpoint(LoadOptions(parameters={"hash_size": 16}))
+    assert own != other
+    assert set_in_words(of_row(clip.name)) == f"{clip.title} (final)"
+    assert set_in_words(of_row(clip.name, "hidden")) == f"{clip.title} (hidden)"
+    assert set_in_words(of_row("efficientnet-lite0")) == spec("efficientnet-lite0").title
+    assert set_in_words(of_row(phash.name, checkpoint=own)) == phash.title
+    assert set_in_words(of_row(phash.name, checkpoint=other)) == f"{phash.title} ({other})"
+    assert set_in_words(of_row("of a later version")) == "of a later version (final)"
+
+
+@pytest.mark.parametrize("row", REGISTRY, ids=lambda row: row.name)
+@pytest.mark.parametrize("times", [1, 4])
+def test_what_a_threshold_means_is_explained_in_the_encoders_unit_with_its_default(
+    row: EncoderSpec, times: int
+) -> None:
+    dim = times * row.dim
+    default = row.threshold_for(dim)
+    text = thresholds_explained(row, default, dim)
+    assert f" {default:g})" in text
+    assert all(len(line) <= 120 for line in text.splitlines())
+    if row.metric != HAMMING:
+        assert "From 0 to 1" in text
+        return
+    assert f"{dim} bits of {row.title}" in text
+    ladder = [re.fullmatch(r" +(\d+)   similarity (-?[\d.]+)", line) for line in text.splitlines()[1:]]
+    steps = [(int(step[1]), float(step[2])) for step in ladder if step]
+    assert len(steps) == len(ladder) >= 2
+    bits = [step for step, _ in steps]
+    assert bits == sorted(set(bits))
+    assert {0, int(default)} <= set(bits)
+    assert bits[-1] <= dim
+    for step, similarity in steps:
+        assert similarity == pytest.approx(as_similarity(step, Provenance(row.name, "", "", 1, dim, BITS)), abs=5e-4)
+
+
 def test_a_set_is_said_line_by_line_the_keeper_first() -> None:
     group = Group(
         a_picture("keeper.jpg", 2_000_000),
         (
             Member(a_picture("sub/copy.jpg", 2_000_000), 1.0, IDENTICAL),
             Member(a_picture("smaller\n.jpg", 900), 0.9712, SIMILAR, marked=False),
+            Member(a_picture("by bits.jpg", 900), 0.75, SIMILAR, bits=64),
         ),
     )
     assert group_lines(3, 12, group) == [
@@ -153,6 +233,7 @@ def test_a_set_is_said_line_by_line_the_keeper_first() -> None:
         "  keep    /pictures/keeper.jpg  (640 x 480, 2.0 MB)",
         "  remove  /pictures/sub/copy.jpg  (640 x 480, 2.0 MB, identical file)",
         "  keep    /pictures/smaller\\n.jpg  (640 x 480, 900 bytes, similar 0.971)",
+        "  remove  /pictures/by bits.jpg  (640 x 480, 900 bytes, similar 0.750, 8 of 64 bits)",
     ]
 
 

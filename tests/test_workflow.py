@@ -18,7 +18,7 @@ from dedup import workflow
 from dedup.errors import DedupError
 from dedup.keep import KeepRule
 from dedup.progress import Cancelled, Event, Progress
-from dedup.workflow import plan_marked
+from dedup.workflow import Wanted, plan_marked
 
 OTHER = replace(FAKE, encoder="another", checkpoint="elsewhere")
 
@@ -373,7 +373,7 @@ def test_pictures_that_only_another_encoder_has_seen_are_listed_not_mixed_in(fol
     five(folder, 10)
     copied(folder / "1.png", folder / "late copy.png")
     index(folder, encoder=FakeEncoder(OTHER))
-    found = find(folder, encoder="fake")
+    found = find(folder, wanted=Wanted("fake"))
     assert found.pictures == 5
     assert found.groups == []
     late = ["10.png", "11.png", "12.png", "13.png", "14.png", "late copy.png"]
@@ -411,7 +411,7 @@ def test_a_folder_without_the_encoder_asked_for_is_refused(folder: Path) -> None
     five(folder, 0)
     index(folder)
     with pytest.raises(DedupError, match="another") as caught:
-        find(folder, encoder="another")
+        find(folder, wanted=Wanted("another"))
     assert "--encoder another" in caught.value.remedy
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dedup import comparison, filenames, scan, trash
+from dedup.comparison import Wanted
 from dedup.errors import DedupError
 from dedup.keep import Group, KeepRule, Match, make_groups
 from dedup.neighbours import Dismissed, Neighbours, nothing_dismissed
@@ -23,10 +24,15 @@ from dedup.store import (
 )
 from dedup.trash import Plan
 
+UNMARKED = "Matches of {encoder} are often different pictures: they are shown unmarked, for you to judge."
+
 
 @dataclass(slots=True)
 class Found:
-    """The groups of a find run and what the reviewers need to know about them."""
+    """The groups of a find run and what the reviewers need to know about them.
+
+    ``threshold`` is a similarity; for fingerprints, of ``bits`` bits, the number that may differ.
+    """
 
     encoder: str
     threshold: float
@@ -37,14 +43,17 @@ class Found:
     rule: KeepRule
     relation: Callable[[Picture, Picture], Match | None]
     notices: list[str] = field(default_factory=list)
+    bits: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class FindOptions:
-    """How to find: threshold 0 is the encoder's own; ``within`` also pairs pictures of one folder."""
+    """How to find: without a threshold the encoder's own; ``within`` also pairs pictures of one folder.
 
-    encoder: str = ""
-    kind: str = ""
+    The threshold is in the unit of the encoder's metric. ``wanted`` narrows the sets to compare.
+    """
+
+    wanted: Wanted = field(default_factory=Wanted)
     threshold: float | None = None
     within: bool = False
     rule: KeepRule = field(default_factory=KeepRule)
@@ -61,18 +70,20 @@ def find(folders: Sequence[str | Path], options: FindOptions, report: Report) ->
     within = options.within or len(folders) == 1
     with ExitStack() as stack:
         stores = [stack.enter_context(Catalogue(root)) for root in roots]
-        provenance = comparison.common_set(stores, options.encoder, options.kind)
+        provenance = next(iter(comparison.common_sets(stores, options.wanted)), comparison.NOTHING)
         threshold = comparison.threshold_for(options.threshold, provenance)
         gathered = comparison.gather(stores, provenance, report)
         dismissed = NotDuplicates(stores)
     pictures = gathered.pictures
+    sure = comparison.marks(provenance)
     neighbours = Neighbours(
         pictures,
         gathered.vectors,
         gathered.folders,
-        threshold,
+        comparison.as_similarity(threshold, provenance),
         within=within,
         dismissed=dismissed,
+        sure=sure,
         device=comparison.matching_device(len(pictures), provenance.dim),
         report=report,
     )
@@ -86,6 +97,8 @@ def find(folders: Sequence[str | Path], options: FindOptions, report: Report) ->
         groups,
         options.rule,
         _relation_among(groups, pictures, neighbours),
+        notices=[] if sure else [UNMARKED.format(encoder=provenance.encoder)],
+        bits=provenance.dim if provenance.is_bits else 0,
     )
 
 

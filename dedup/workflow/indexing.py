@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from dedup import hasher, scan, trash
-from dedup.encoders import Encoder, EncoderSpec, LoadOptions, spec
-from dedup.errors import DedupError
+from dedup import batching, hasher, scan, trash
+from dedup.encoders import Encoder, EncoderSpec, LoadOptions, spec, understand_parameters
 from dedup.progress import Notice, Report, Skipped
 from dedup.scan import real_folder
 from dedup.settings import Settings
@@ -54,7 +53,7 @@ def index(
     loaded already, instead of the one the settings name.
     """
     root = real_folder(folder)
-    row, options = spec(settings.encoder), _load_options(settings)
+    row, options = spec(settings.encoder), load_options(settings)
     wanted = _identity_of(encoder) if encoder else _identity_in_registry(row, options)
     with Catalogue(root, create=True) as store, folder_lock(root):
         trash.settle(store)
@@ -65,9 +64,8 @@ def index(
         summary = hasher.HashSummary(0, 0, 0.0)
         if todo:
             ready = encoder or load_encoder(row, options, report)
-            how = hasher.HashOptions(
-                settings.batch_size or row.batch_size, settings.num_workers, settings.max_megapixels
-            )
+            size = settings.batch_size or batching.batch_size_for(ready, row.batch_size)
+            how = hasher.HashOptions(size, settings.num_workers, settings.max_megapixels)
             summary = hasher.hash_pictures(store, todo, ready, how, report)
         return IndexResult(
             wanted[0],
@@ -83,34 +81,41 @@ def index(
         )
 
 
-# (encoder, layer, preprocessing version, checkpoint); "" stands for a checkpoint only loading can tell.
-_Identity = tuple[str, str, int, str]
+# (encoder, layers, preprocessing version, checkpoint); "" stands for a checkpoint only loading can tell.
+_Identity = tuple[str, tuple[str, ...], int, str]
+
+
+def load_options(settings: Settings) -> LoadOptions:
+    """What the settings say about loading their encoder; raises DedupError where it has no such thing."""
+    row = spec(settings.encoder)
+    layers = row.layers(settings.kind)
+    return LoadOptions(
+        settings.kind if len(layers) > 1 else layers[0],
+        Path(settings.weights).expanduser() if settings.weights else None,
+        parameters=understand_parameters(settings.parameters, row.parameters, row.name),
+    )
 
 
 def _identity_of(encoder: Encoder) -> _Identity:
-    made_by = encoder.provenance
-    return made_by.encoder, made_by.layer, made_by.preprocessing, made_by.checkpoint
+    made_by = encoder.provenances
+    layers = tuple(one.layer for one in made_by)
+    return made_by[0].encoder, layers, made_by[0].preprocessing, made_by[0].checkpoint
 
 
 def _identity_in_registry(row: EncoderSpec, options: LoadOptions) -> _Identity:
-    return row.name, options.kind, row.preprocessing, row.checkpoint(options)
-
-
-def _load_options(settings: Settings) -> LoadOptions:
-    row = spec(settings.encoder)
-    if settings.kind and settings.kind not in row.kinds:
-        raise DedupError(f"{row.name} has no embedding {settings.kind}.", f"Choose one of: {', '.join(row.kinds)}.")
-    return LoadOptions(row.layer(settings.kind), Path(settings.weights).expanduser() if settings.weights else None)
+    return row.name, row.layers(options.kind), row.preprocessing, row.checkpoint(options)
 
 
 def _without_vector(store: Catalogue, changes: scan.Changes, wanted: _Identity) -> list[scan.FileFacts]:
-    """New and changed files, and unchanged readable ones that have no vector of this encoder yet."""
-    covered: set[str] = set()
+    """New and changed files, and unchanged readable ones that lack a vector of this encoder."""
+    encoder, layers, preprocessing, checkpoint = wanted
+    embedded: dict[str, set[str]] = {layer: set() for layer in layers}
     for row in store.sets():
         made_by = row.provenance
-        same_encoder = (made_by.encoder, made_by.layer, made_by.preprocessing) == wanted[:3]
-        if same_encoder and wanted[3] in ("", made_by.checkpoint):
-            covered |= store.embedded(row.id)
+        same_encoder = (made_by.encoder, made_by.preprocessing) == (encoder, preprocessing)
+        if same_encoder and made_by.layer in embedded and checkpoint in ("", made_by.checkpoint):
+            embedded[made_by.layer] |= store.embedded(row.id)
+    covered = set.intersection(*embedded.values())
     unreadable = store.unreadable()
     missing = [found for found in changes.unchanged if found.path not in covered and found.path not in unreadable]
     return sorted([*changes.new, *changes.changed, *missing])
