@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import math
 import os
 import sys
 import traceback
@@ -21,6 +22,7 @@ from dedup.encoders import REGISTRY
 from dedup.errors import DedupError
 from dedup.keep import STRATEGIES
 from dedup.settings import BOUNDS, Settings
+from dedup.store.foreign import COLUMNS
 
 Command = Callable[[argparse.Namespace, Settings], int]
 
@@ -94,18 +96,15 @@ def _settings(arguments: argparse.Namespace) -> Settings:
     """The saved settings with those given on the command line in their place."""
     given = {name: getattr(arguments, name, None) for name in BOUNDS}
     wanted = {name: value for name, value in given.items() if value is not None}
-    saved = settings.load()
-    if wanted.get("encoder", saved.encoder) != saved.encoder:
-        saved = replace(saved, kind="", weights="")  # these belong to the encoder that was saved
+    # Each encoder keeps its own weights, parameters and threshold.
+    saved = settings.load(str(wanted.get("encoder", "")))
     return settings.checked(replace(saved, **wanted))
 
 
 def _add_finding(add: Callable[..., argparse.ArgumentParser]) -> None:
     index = _command(add, "index", commands.index, "encode new and changed pictures into the folder's database")
     index.add_argument("--all", action="store_true", help="encode every picture again")
-    index.add_argument("--encoder", choices=[row.name for row in REGISTRY], help=BOUNDS["encoder"].help)
-    index.add_argument("--kind", help=BOUNDS["kind"].help)
-    index.add_argument("--weights", help=BOUNDS["weights"].help)
+    _add_encoder_options(index, BOUNDS["encoder"].help)
     index.add_argument("--batch-size", type=int, help=BOUNDS["batch_size"].help)
     index.add_argument("--workers", type=int, dest="num_workers", help=BOUNDS["num_workers"].help)
     index.add_argument("--max-megapixels", type=int, help=BOUNDS["max_megapixels"].help)
@@ -120,19 +119,35 @@ def _add_finding(add: Callable[..., argparse.ArgumentParser]) -> None:
 
     review = _command(add, "review", commands.review, "find, look at the sets side by side, confirm, remove")
     _add_find_options(review)
-    _command(
+    encoders = _command(
         add, "encoders", commands.encoders, "list the encoders and whether their weights are here", folders=None
-    ).add_argument("--json", action="store_true", help="print a JSON list")
+    )
+    encoders.add_argument("--json", action="store_true", help="print a JSON list")
+    encoders.add_argument("--markdown", action="store_true", help="print the table of the README")
+    encoders.add_argument("--check", metavar="NAME", choices=_names(), help="load this one and try it on two pictures")
+    encoders.add_argument("--weights", help=BOUNDS["weights"].help)
+    encoders.add_argument("--params", dest="parameters", metavar="NAME=VALUE,...", help=BOUNDS["parameters"].help)
+
+
+def _names() -> list[str]:
+    return [row.name for row in REGISTRY]
+
+
+def _add_encoder_options(parser: argparse.ArgumentParser, encoder_help: str) -> None:
+    parser.add_argument("--encoder", choices=_names(), metavar="NAME", help=f"{encoder_help} (encoders lists them)")
+    parser.add_argument("--kind", help=BOUNDS["kind"].help)
+    parser.add_argument("--params", dest="parameters", metavar="NAME=VALUE,...", help=BOUNDS["parameters"].help)
+    parser.add_argument("--weights", metavar="PATH", help=BOUNDS["weights"].help)
 
 
 def _add_find_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--threshold",
         type=_threshold,
-        help="similarity from 0 to 1 at or above which pictures match (default: the encoder's)",
+        help="similarity from 0 to 1 at or above which pictures match, or for fingerprints the most bits that may "
+        "differ (default: the encoder's)",
     )
-    parser.add_argument("--encoder", choices=[row.name for row in REGISTRY], help="compare the vectors of this encoder")
-    parser.add_argument("--kind", help=BOUNDS["kind"].help)
+    _add_encoder_options(parser, "compare the vectors of this encoder")
     parser.add_argument("--within", action="store_true", help="with several folders: also pairs inside each of them")
     parser.add_argument("--keep", choices=list(STRATEGIES), default="largest", help=_strategies_help())
     parser.add_argument("--keep-all-of", metavar="FOLDER", help="never remove anything from this folder")
@@ -143,8 +158,8 @@ def _threshold(text: str) -> float:
         value = float(text)
     except ValueError:
         value = -1.0
-    if not 0.0 <= value <= 1.0:
-        raise argparse.ArgumentTypeError(f"{text} is not a number between 0 and 1")
+    if not 0.0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is not a number from 0 upwards")
     return value
 
 
@@ -165,6 +180,12 @@ def _add_removing(add: Callable[..., argparse.ArgumentParser]) -> None:
 
 
 def _add_upkeep(add: Callable[..., argparse.ArgumentParser]) -> None:
+    taking_over = _command(
+        add, "import", commands.import_table, "take over the vectors of another tool's table (images) in the database"
+    )
+    _add_encoder_options(taking_over, "the model that made them")
+    taking_over.add_argument("--column", choices=COLUMNS, help="which of the table's columns (default: one that fits)")
+    _add_yes(taking_over)
     clean = _command(add, "clean", commands.clean, "verify the database; forget rows whose files are gone")
     _add_yes(clean)
     status = _command(

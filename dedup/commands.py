@@ -5,22 +5,25 @@ from __future__ import annotations
 import argparse
 import json
 import os
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from dedup import console, jobs, settings, workflow
+from dedup import console, encoder_table, jobs, settings, workflow
 from dedup.console import note, say
-from dedup.encoders import REGISTRY
+from dedup.encoders import BOTH, COSINE, HAMMING, spec
 from dedup.errors import DedupError, command
 from dedup.jobs import DONE, INTERRUPTED
 from dedup.keep import KeepRule, rule_for
+from dedup.provenance import Provenance
 from dedup.scan import real_folder
 from dedup.settings import Settings
 from dedup.store import Picture
 from dedup.trash import Plan, load_plan, save_plan
-from dedup.wording import files, printable, size, when
-from dedup.workflow import FindOptions, Found
+from dedup.wording import distance, files, printable, set_in_words, size, when
+from dedup.workflow import FindOptions, Found, Wanted
 
-NAMES_OF_COMMANDS = "index, find, review, remove, undo, purge, clean, names, status, encoders"
+NAMES_OF_COMMANDS = "index, find, review, remove, undo, purge, clean, names, status, encoders, import"
 
 
 def index(arguments: argparse.Namespace, chosen: Settings) -> int:
@@ -120,12 +123,13 @@ def status(arguments: argparse.Namespace, chosen: Settings) -> int:
         for name in ("pictures", "new", "changed", "gone", "in_trash"):
             say(f"  {name.replace('_', ' '):<12} {row[name]:,}")
         for one in row["sets"]:
-            say(f"  embeddings   {one['encoder']} ({one['layer']}, {one['dim']} numbers): {one['pictures']:,} pictures")
+            made_by = Provenance(**{name: value for name, value in one.items() if name != "pictures"})
+            say(f"  embeddings   {set_in_words(made_by)}: {one['pictures']:,} of {row['pictures']:,} pictures")
         for run in row["runs"]:
             held = f"{files(run['files'])}, {size(run['bytes'])}"
             say(f"  trash        run {run['id']}, removed {when(run['started_at'])}: {held}")
-        if row["foreign_table"]:
-            say("  also holds the table of another tool (images), left as it is")
+        for line in jobs.foreign_lines(row["folder"]):
+            say(f"  {line}")
         say(f"  unreadable   {len(row['unreadable']):,}")
         for one in row["unreadable"]:
             say(f"    {printable(one['path'])}: {printable(one['reason'])}")
@@ -133,30 +137,49 @@ def status(arguments: argparse.Namespace, chosen: Settings) -> int:
 
 
 def encoders(arguments: argparse.Namespace, chosen: Settings) -> int:
-    """The registry as a table or JSON."""
-    rows = [
-        {
-            "name": row.name,
-            "title": row.title,
-            "dim": row.dim,
-            "kinds": list(row.kinds),
-            "metric": row.metric,
-            "threshold": row.threshold,
-            "needs": row.needs,
-            "weights": row.where_weights_come_from,
-            "found": row.available(),
-            "good_for": row.good_for,
-        }
-        for row in REGISTRY
-    ]
+    """The registry as a table, JSON or Markdown; or one encoder tried."""
+    if arguments.check:
+        mine = settings.load(arguments.check)
+        given = {name: getattr(arguments, name) for name in ("weights", "parameters") if getattr(arguments, name)}
+        return jobs.check_encoder(replace(mine, **given))
     if arguments.json:
-        say(json.dumps(rows))
-        return DONE
-    for row in rows:
-        here = "weights found" if row["found"] else f"needs {row['needs']}"
-        say(f"{row['name']:<20} {row['dim']:>5} numbers  threshold {row['threshold']:g}  {here}")
-        say(f"{'':<20} {row['good_for']}")
+        say(json.dumps(encoder_table.as_values()))
+    else:
+        say(encoder_table.as_markdown() if arguments.markdown else encoder_table.as_text())
     return DONE
+
+
+def import_table(arguments: argparse.Namespace, chosen: Settings) -> int:
+    """Show what another tool's table in each folder's database holds, and import it when a model is named."""
+    return jobs.for_each(arguments.folders, lambda folder: _import_from(folder, arguments, chosen))
+
+
+def _import_from(folder: str | Path, arguments: argparse.Namespace, chosen: Settings) -> int:
+    lines = jobs.foreign_lines(folder)
+    for line in lines:
+        say(f"{printable(real_folder(folder))}: {line}")
+    if not lines:
+        say(f"{printable(real_folder(folder))} holds no table of another tool.")
+        return DONE
+    if not arguments.encoder:
+        say("To import, name the model: " + command("import", str(folder), "--encoder", "NAME"))
+        return DONE
+    layer = spec(chosen.encoder).layers(arguments.kind or "")[0]
+    wanted = (chosen.encoder, layer)
+    fitting = [one.vectors for one in workflow.foreign(folder) if wanted in one.models]
+    if arguments.column:
+        fitting = [one.vectors for one in workflow.foreign(folder) if one.vectors.column == arguments.column]
+    if not fitting:
+        raise DedupError(
+            f"No vectors in the table can be of {chosen.encoder} ({layer}).", "Choose one of the models listed above."
+        )
+    if not arguments.yes:
+        if not console.is_terminal():
+            raise DedupError("Importing needs a yes, and there is no terminal to ask.", "Add --yes.")
+        if not console.confirm(f"Import {fitting[0].rows:,} vectors as those of {chosen.encoder} ({layer})?"):
+            say("Nothing was changed.")
+            return DONE
+    return jobs.import_foreign(folder, fitting[0], replace(chosen, kind=layer))
 
 
 def tour() -> int:
@@ -166,7 +189,7 @@ def tour() -> int:
     folder = sample_folder(settings.home())
     say("There is no terminal for the menu, so here is the whole job on a few drawn pictures, up to the plan.\n")
     code = jobs.index(folder, Settings())
-    found = jobs.find([folder], FindOptions(encoder=settings.DEFAULT_ENCODER)) if code == DONE else None
+    found = jobs.find([folder], FindOptions(Wanted(settings.DEFAULT_ENCODER))) if code == DONE else None
     if found is None:
         return code
     say()
@@ -207,6 +230,7 @@ def as_json(found: Found) -> dict[str, Any]:
                     {
                         **_facts(member.picture),
                         "similarity": round(member.similarity, 6),
+                        **({"bits": distance(member.similarity, member.bits)} if member.bits else {}),
                         "tier": member.tier,
                         "marked": member.marked,
                     }
@@ -215,6 +239,7 @@ def as_json(found: Found) -> dict[str, Any]:
             }
             for group in found.groups
         ],
+        "metric": HAMMING if found.bits else COSINE,
     }
 
 
@@ -235,8 +260,20 @@ def _find_options(arguments: argparse.Namespace, chosen: Settings) -> FindOption
         raise DedupError("--keep second needs two folders.", "Name both.")
     else:
         rule = rule_for(arguments.keep, folders)
-    threshold = arguments.threshold if arguments.threshold is not None else chosen.threshold or None
-    return FindOptions(arguments.encoder or "", arguments.kind or "", threshold, arguments.within, rule)
+    return FindOptions(_wanted(arguments, chosen), arguments.threshold, arguments.within, rule)
+
+
+def _wanted(arguments: argparse.Namespace, chosen: Settings) -> Wanted:
+    """The set to compare, as far as the command line says which."""
+    if not arguments.encoder:
+        if arguments.parameters or arguments.weights:
+            raise DedupError("--params and --weights belong to an encoder.", "Add --encoder NAME.")
+        return Wanted(layer=arguments.kind or "")
+    if arguments.kind == BOTH:
+        raise DedupError("Pictures are compared by one embedding.", "Choose --kind final or --kind hidden.")
+    exact = workflow.wanted_set(replace(chosen, kind=arguments.kind or ""))
+    checkpoint = exact.checkpoint if arguments.parameters or arguments.weights else ""
+    return Wanted(arguments.encoder, arguments.kind or "", checkpoint)
 
 
 def _program() -> dict[str, str]:

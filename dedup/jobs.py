@@ -6,20 +6,23 @@ Each returns an exit code: 0 done, 1 error, 3 partly done, 130 interrupted.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from dedup import comparison, console, workflow
+from dedup import comparison, console, settings, workflow
 from dedup.console import TerminalReport, note, say, working
+from dedup.encoders import spec
 from dedup.errors import DedupError, command
 from dedup.keep import bytes_freed
 from dedup.progress import Cancelled, Skipped
 from dedup.scan import TRASH_NAME, real_folder
 from dedup.settings import Settings
+from dedup.store import ForeignVectors
 from dedup.trash import Outcome, Plan, Run
-from dedup.wording import files, group_lines, printable, size, skipped_lines
-from dedup.workflow import FindOptions, Found
+from dedup.wording import files, group_lines, printable, size, skipped_lines, threshold_in_words
+from dedup.workflow import FindOptions, Found, Wanted
 
 DONE, ERROR, USAGE, PARTLY, INTERRUPTED = 0, 1, 2, 3, 130
 LISTED = 20
@@ -36,9 +39,9 @@ def attempt(job: Callable[[TerminalReport], Value]) -> Value | None:
             return None
 
 
-def index(folder: str | Path, settings: Settings, *, again: bool = False) -> int:
+def index(folder: str | Path, chosen: Settings, *, again: bool = False) -> int:
     """Index a folder and list what could not be read."""
-    result = attempt(lambda report: workflow.index(folder, settings, report, again=again))
+    result = attempt(lambda report: workflow.index(folder, chosen, report, again=again))
     if result is None:
         return INTERRUPTED
     parts = [
@@ -60,6 +63,57 @@ def index(folder: str | Path, settings: Settings, *, again: bool = False) -> int
     return PARTLY if result.newly_unreadable or result.refused else DONE
 
 
+def foreign_lines(folder: str | Path) -> list[str]:
+    """What a table of the tool this one replaces holds, and which models its vectors may be of."""
+    lines = []
+    for one in workflow.foreign(folder):
+        models = [f"{name} ({kind})" if len(spec(name).kinds) > 1 else name for name, kind in one.models]
+        lines.append(
+            f"another tool's table (images, {one.vectors.column}): {one.vectors.rows:,} vectors of {one.vectors.dim} "
+            f"numbers, which may be of {', '.join(models) or 'no model known here'}"
+        )
+    return lines
+
+
+def import_foreign(folder: str | Path, vectors: ForeignVectors, chosen: Settings) -> int:
+    """Take over the vectors of another tool's table once a sample agrees; raises DedupError when it does not."""
+    result = attempt(lambda report: workflow.import_foreign(folder, vectors, chosen, report))
+    if result is None:
+        return INTERRUPTED
+    say(
+        f"{result.sampled:,} pictures encoded again agree (median similarity {result.similarity:.4f}): "
+        f"imported {result.imported:,} vectors of {chosen.encoder}. The other tool's table stays as it is."
+    )
+    if result.left:
+        say(f"{files(result.left)} changed since, turned or transparent: index to encode them anew.")
+    if result.gone:
+        say(f"{files(result.gone)} of the table are not in this folder any more.")
+    return DONE
+
+
+def check_encoder(chosen: Settings) -> int:
+    """Load an encoder, try it, and say what it is and whether it tells pictures apart; raises DedupError."""
+    row = spec(chosen.encoder)
+    result = attempt(lambda report: workflow.check_encoder(chosen, report))
+    if result is None:
+        return INTERRUPTED
+    for made_by in result.provenances:
+        unit = "bits" if made_by.is_bits else "numbers"
+        say(f"{row.name}: {made_by.dim} {unit} ({made_by.layer}), weights {made_by.checkpoint}, on {result.device}")
+    say(f"  a picture and its re-saved copy: similarity {result.copy:.3f}")
+    say(f"  two different pictures:          similarity {result.other:.3f}")
+    if result.words is not None:
+        say(f"  search by words:                 {'works' if result.words == '' else result.words}")
+    say(f"  loading took {result.seconds:.1f} s, then {result.per_second:.1f} pictures a second in a small batch")
+    if result.copy <= result.other:
+        raise DedupError(
+            f"{row.name} does not tell a copy from another picture: these are not weights that were trained.",
+            "Get the weights again from " + row.where_weights_come_from,
+        )
+    say(f"{row.name} works.")
+    return DONE
+
+
 def list_skipped(skipped: Sequence[Skipped], heading: str = "could not be read") -> None:
     """Every file left out, with its reason."""
     if skipped:
@@ -69,8 +123,15 @@ def list_skipped(skipped: Sequence[Skipped], heading: str = "could not be read")
 
 
 def find(folders: Sequence[str | Path], options: FindOptions) -> Found | None:
-    """The groups of a find run; None when Ctrl-C stopped it."""
-    return attempt(lambda report: workflow.find(folders, options, report))
+    """The groups of a find run; None when Ctrl-C stopped it. Without a threshold the one saved for the encoder."""
+    if options.threshold is None and (sets := workflow.comparable_sets(folders, options.wanted)):
+        saved = settings.load(sets[0].encoder).threshold
+        wanted = Wanted(provenance=sets[0])
+        options = replace(options, wanted=wanted, threshold=saved if saved >= 0 else None)
+    found = attempt(lambda report: workflow.find(folders, options, report))
+    for notice in found.notices if found else ():
+        note(notice)
+    return found
 
 
 def show_found(found: Found) -> None:
@@ -82,12 +143,13 @@ def show_found(found: Found) -> None:
 
 def summary(found: Found) -> str:
     """One line: how many sets, and what the plan would free."""
+    how = f"{found.encoder}, {threshold_in_words(found.threshold, found.bits)}"
     if not found.groups:
-        return f"No duplicates among {found.pictures:,} pictures ({found.encoder}, threshold {found.threshold:g})."
+        return f"No duplicates among {found.pictures:,} pictures ({how})."
     marked = sum(member.marked for group in found.groups for member in group.others)
     sets = f"{len(found.groups):,} set" + ("" if len(found.groups) == 1 else "s")
     return (
-        f"{sets} of duplicates among {found.pictures:,} pictures ({found.encoder}, threshold {found.threshold:g}); "
+        f"{sets} of duplicates among {found.pictures:,} pictures ({how}); "
         f"{files(marked)} marked for removal, {size(bytes_freed(found.groups))}."
     )
 
@@ -276,9 +338,9 @@ def clean(folder: str | Path, *, assume_yes: bool = False) -> int:
     return DONE
 
 
-def names(folders: Sequence[str | Path], settings: Settings) -> Found | None:
+def names(folders: Sequence[str | Path], chosen: Settings) -> Found | None:
     """The copies that names suggest and contents confirm; None when Ctrl-C stopped the search."""
-    return attempt(lambda report: workflow.find_by_name(folders, settings, report))
+    return attempt(lambda report: workflow.find_by_name(folders, chosen, report))
 
 
 def _code(outcome: Outcome) -> int:

@@ -21,6 +21,8 @@ import pytest
 from PIL import Image, ImageDraw
 
 from dedup import workflow
+from dedup.encoders.interface import no_text
+from dedup.encoders.preprocess import SeesPixels
 from dedup.progress import Event, Notice, Progress, Skipped
 from dedup.provenance import Provenance
 from dedup.settings import Settings
@@ -80,7 +82,7 @@ def resaved(source: Path, target: Path, scale: float = 1.0, **options: Any) -> P
 
 
 @dataclass
-class FakePrepare:
+class FakePrepare(SeesPixels):
     """The picture as 4 x 4 colours."""
 
     size: int = 4
@@ -97,12 +99,20 @@ class FakeEncoder:
     provenance: Provenance = FAKE
     prepare: FakePrepare = field(default_factory=FakePrepare)
     encoded: int = 0
+    device: str = "cpu"
+
+    @property
+    def provenances(self) -> tuple[Provenance, ...]:
+        return (self.provenance,)
 
     def encode(self, batch: Any) -> np.ndarray:
         self.encoded += len(batch)
         rows = batch.numpy().reshape(len(batch), -1).astype(np.float32) - 127.0
         rows += 0.5
         return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+    def encode_text(self, texts: Any) -> np.ndarray:
+        raise no_text("fake")
 
 
 class Recorder:

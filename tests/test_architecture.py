@@ -15,8 +15,9 @@ from conftest import PROJECT
 PACKAGE = PROJECT / "dedup"
 # Top to bottom: a room imports only rooms above it. The README shows the same list.
 ORDER = (
-    "errors settings progress scan images provenance encoders store decoding hasher match keep neighbours filenames "
-    "comparison trash workflow sample folders wording console review jobs menu commands cli"
+    "errors settings progress scan images sample provenance vectors encoders batching store decoding hasher match "
+    "keep neighbours filenames comparison trash workflow folders wording encoder_table console review jobs menu "
+    "commands cli"
 ).split()
 MODULES = sorted(PACKAGE.rglob("*.py"))
 MOVING_OS = {"rename", "renames", "replace", "remove", "unlink", "rmdir", "removedirs", "truncate"}

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import PROJECT, committed, detector, save_picture, tree, wait_until
+from conftest import PROJECT, committed, detector, resaved, save_picture, tree, wait_until
+from PIL import Image
 
-COMMANDS = "index find review remove undo purge clean names status encoders".split()
+COMMANDS = "index find review remove undo purge clean names status encoders import".split()
 
 
 def found(*words: object) -> dict[str, Any]:
@@ -33,7 +34,7 @@ def test_every_command_explains_itself(command: str) -> None:
 
 def test_find_prints_one_object_of_the_promised_shape(indexed: Path) -> None:
     result = found(indexed)
-    assert list(result) == ["encoder", "threshold", "folders", "pictures", "skipped", "groups"]
+    assert list(result) == ["encoder", "threshold", "folders", "pictures", "skipped", "groups", "metric"]
     assert result["encoder"] == "efficientnet-lite0"
     assert result["threshold"] == 0.96
     assert result["folders"] == [str(indexed)]
@@ -193,10 +194,14 @@ def test_wrong_usage_ends_with_two() -> None:
 
 
 def test_a_threshold_outside_its_bounds_is_refused(indexed: Path) -> None:
-    for wrong in ("1.5", "nan", "high"):
+    for wrong in ("-0.5", "nan", "high"):
         done = detector("find", indexed, "--threshold", wrong)
         assert done.returncode == 2
-        assert "between 0 and 1" in done.stderr
+        assert "is not a number from 0 upwards" in done.stderr
+    # What is too much depends on the metric of the set that is compared.
+    done = detector("find", indexed, "--threshold", "1.5")
+    assert done.returncode == 1
+    assert "between 0 and 1" in done.stderr
 
 
 def test_a_plan_is_never_written_over_a_picture(indexed: Path) -> None:
@@ -239,6 +244,111 @@ def test_encoders_lists_the_registry(home: Path) -> None:
     assert {"efficientnet-lite0", "clip-vit-l14", "clip-vit-b32", "dinov3-vitl16"} <= set(by_name)
     assert by_name["efficientnet-lite0"]["found"] is True
     assert by_name["efficientnet-lite0"]["dim"] == 1280
+    assert by_name["clip-vit-l14"]["dims"] == {"final": 768, "hidden": 1024}
+    assert [name for name, row in by_name.items() if row["text"]] == [
+        "clip-vit-l14",
+        "clip-vit-b32",
+        "siglip-base",
+        "siglip-large",
+        "siglip2-base",
+        "align-base",
+        "flava-full",
+        "xvlm",
+        "laion-vit-h14",
+    ]
+    table = detector("encoders").stdout
+    assert all(name in table for name in by_name)
+
+
+def test_the_readme_shows_the_encoders_as_they_are() -> None:
+    table = detector("encoders", "--markdown").stdout
+    shown = (PROJECT / "README.md").read_text(encoding="utf-8")
+    assert table == shown.split("<!-- encoders -->\n")[1].split("<!-- /encoders -->")[0]
+
+
+def test_an_encoder_is_checked_by_trying_it(home: Path) -> None:
+    done = detector("encoders", "--check", "pdq")
+    assert done.returncode == 0, done.stderr
+    assert "pdq: 256 bits" in done.stdout
+    assert "pdq works." in done.stdout
+    copy, other = (
+        float(line.split()[-1]) for line in done.stdout.splitlines() if "similarity" in line and "picture" in line
+    )
+    assert copy > 0.9 > other
+    missing = detector("encoders", "--check", "dinov3-vitl16", HF_HUB_OFFLINE="1", HF_HOME=str(home))
+    assert missing.returncode == 1
+    assert "QUICKSTART_DINOV3.md" in missing.stderr
+    assert "Traceback" not in missing.stderr
+
+
+# -- fingerprints and colour, from the index to the trash -------------------------------
+
+
+@pytest.mark.parametrize("name", ["pdq", "dhash", "phash"])
+def test_fingerprints_run_through_review_and_removal_as_models_do(folder: Path, tmp_path: Path, name: str) -> None:
+    for seed in range(5):
+        save_picture(folder / f"{seed}.png", seed, (320, 240))
+    with Image.open(folder / "0.png") as image:
+        image.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(folder / "mirrored.bmp")
+        image.transpose(Image.Transpose.ROTATE_90).save(folder / "turned.bmp")
+    before = tree(folder)
+    assert detector("index", folder, "--encoder", name).returncode == 0
+    found_now = found(folder, "--encoder", name)
+    assert found_now["metric"] == "hamming"
+    (group,) = found_now["groups"]
+    names = {Path(row["path"]).name for row in [group["keeper"], *group["others"]]}
+    assert names == {"0.png", "mirrored.bmp", "turned.bmp"}
+    assert all(row["bits"] <= found_now["threshold"] for row in group["others"])
+    plan = tmp_path / "plan.json"
+    assert detector("find", folder, "--encoder", name, "--save-plan", plan).returncode == 0
+    assert detector("remove", "--plan", plan, "--yes").returncode == 0
+    assert len(tree(folder)) == len(before) - 2
+    assert detector("undo", folder).returncode == 0
+    assert tree(folder) == before
+
+
+def test_thresholds_of_fingerprints_are_bits(folder: Path) -> None:
+    save_picture(folder / "a.png", 2)
+    resaved(folder / "a.png", folder / "b.jpg", 0.5, quality=30)
+    assert detector("index", folder, "--encoder", "pdq").returncode == 0
+    loose = found(folder, "--encoder", "pdq", "--threshold", "256")
+    bits = loose["groups"][0]["others"][0]["bits"]
+    assert 0 < bits < 60
+    assert found(folder, "--encoder", "pdq", "--threshold", str(bits))["groups"]
+    assert not found(folder, "--encoder", "pdq", "--threshold", str(bits - 1))["groups"]
+    for wrong in ("257", "0.9"):
+        refused = detector("find", folder, "--encoder", "pdq", "--threshold", wrong)
+        assert refused.returncode == 1
+        assert "whole number of bits from 0 to 256" in refused.stderr
+
+
+def test_other_parameters_are_another_set(folder: Path) -> None:
+    save_picture(folder / "a.png", 1)
+    resaved(folder / "a.png", folder / "b.jpg", 0.5, quality=90)
+    assert detector("index", folder, "--encoder", "phash").returncode == 0
+    fine = "hash_size=16,highfreq_factor=2"
+    assert "2 of them now" in detector("index", folder, "--encoder", "phash", "--params", fine).stdout
+    assert "0 of them now" in detector("index", folder, "--encoder", "phash").stdout
+    assert "hash_size=16" in detector("status", folder).stdout
+    found_fine = found(folder, "--encoder", "phash", "--params", fine, "--threshold", "200")
+    assert found_fine["threshold"] == 200
+    wrong = detector("index", folder, "--encoder", "phash", "--params", "hash_size=999")
+    assert wrong.returncode == 1
+    assert "from 2 to 32" in wrong.stderr
+
+
+def test_matches_of_a_weak_encoder_are_shown_and_not_marked(folder: Path, tmp_path: Path) -> None:
+    save_picture(folder / "a.bmp", 1)
+    resaved(folder / "a.bmp", folder / "b.jpg", 1.0, quality=95)
+    shutil.copy2(folder / "a.bmp", folder / "same bytes.bmp")
+    assert detector("index", folder, "--encoder", "color").returncode == 0
+    done = detector("find", folder, "--encoder", "color", "--json")
+    assert "shown unmarked" in done.stderr
+    (group,) = json.loads(done.stdout)["groups"]
+    assert {Path(row["path"]).name: row["marked"] for row in group["others"]} == {
+        "b.jpg": False,
+        "same bytes.bmp": True,
+    }
 
 
 def test_names_that_could_deceive_are_escaped_on_the_terminal_but_not_in_json(folder: Path) -> None:

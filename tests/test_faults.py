@@ -52,9 +52,9 @@ def test_01_every_vector_belongs_to_its_own_file(folder: Path) -> None:
     index(folder)
     encoder = FakeEncoder()
     with Catalogue(folder) as store:
-        pictures, vectors = store.load(store.sets()[0].id, 48)
+        pictures, vectors = store.load(store.sets()[0].provenance)
     assert len(pictures) == 30
-    for shown, vector in zip(pictures, vectors, strict=True):
+    for shown, vector in zip(pictures, vectors.rows, strict=True):
         with Image.open(shown.full_path) as image:
             pixels = np.stack([encoder.prepare(image.convert("RGB"))])
         expected = (pixels.reshape(1, -1).astype(np.float32) - 126.5)[0]

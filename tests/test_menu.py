@@ -8,15 +8,22 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pexpect
 import pytest
-from conftest import PROJECT, detector, save_picture, tree
+from checkpoints import tiny
+from conftest import PROJECT, detector, resaved, save_picture, tree
+
+from dedup import settings
+from dedup.settings import Settings
+from dedup.store import Catalogue
 
 UP_TO_DATE = "0 of them now"
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs a pseudo-terminal, which Windows has not")
@@ -246,7 +253,7 @@ def test_all_pictures_again_encodes_all(terminal: Terminal, indexed: Path) -> No
 
 
 @pytest.mark.parametrize(("number", "name"), [("1", "clip-vit-l14"), ("3", "dinov3-vitl16")])
-def test_a_model_whose_weights_cannot_be_had_says_so_and_offers_the_default(
+def test_a_model_whose_weights_cannot_be_had_says_so_and_offers_what_can(
     terminal: Terminal, indexed: Path, number: str, name: str
 ) -> None:
     save_picture(indexed / "new one.jpg", 77)
@@ -259,7 +266,12 @@ def test_a_model_whose_weights_cannot_be_had_says_so_and_offers_the_default(
     if name.startswith("clip"):
         terminal.see("Which embedding?", "Final embedding", "Last hidden layer", "Both")
         terminal.type("")
-    terminal.see(name, "Use EfficientNet-Lite0 instead?")
+    terminal.see(name)
+    if name.startswith("dinov3"):
+        terminal.see("Use DINOv2 ViT-Base instead?")
+        terminal.type("")
+        terminal.see("dinov2-base")
+    terminal.see("Use EfficientNet-Lite0 instead?")
     terminal.type("")
     terminal.see("9 pictures indexed, 1 of them now")
 
@@ -386,21 +398,127 @@ def test_the_sample_folder_shows_the_whole_job(terminal: Terminal, home: Path) -
 def test_settings_are_bounded_and_kept(terminal: Terminal, indexed: Path) -> None:
     terminal.open(indexed)
     terminal.type("9")
-    terminal.see("threshold: automatic")
-    terminal.type("2")
-    terminal.see("threshold")
+    terminal.see("threshold of efficientnet-lite0: automatic")
+    terminal.type("3")
+    terminal.see("threshold of efficientnet-lite0")
     terminal.type("7")
-    terminal.see("must lie between 0 and 1")
-    terminal.type("0.9")
-    terminal.see("threshold: 0.9")
+    terminal.see("does not lie between 0 and 1")
+    terminal.type("0,9")
+    terminal.see("threshold of efficientnet-lite0: 0.9")
     terminal.type("1")
-    terminal.see("encoder")
+    terminal.see("Which model?")
     terminal.control("c")
     terminal.see("Settings (Ctrl-C: back)", "weights")
     terminal.control("c")
     terminal.menu()
     terminal.type("3")
     terminal.see("Threshold [0.9]")
+
+
+def test_each_encoder_keeps_its_own_settings(terminal: Terminal, folder: Path) -> None:
+    save_picture(folder / "a.png", 1)
+    resaved(folder / "a.png", folder / "b.jpg", 0.5, quality=60)
+    terminal.see("Folder with your pictures")
+    terminal.type(str(folder))
+    terminal.see("Hashes: none yet")
+    terminal.menu()
+    terminal.type("9")
+    terminal.see("encoder: efficientnet-lite0")
+    terminal.type("1")
+    terminal.see("Which model?", "Fingerprints and colours")
+    terminal.type("7")
+    terminal.see("Which one?", "PDQ (256 bits; ready)")
+    terminal.type("3")
+    terminal.see("encoder: phash", "parameters of phash: automatic")
+    terminal.type("2")
+    terminal.see("parameters of phash")
+    terminal.type("size=16")
+    terminal.see("phash has no parameter size", "hash_size")
+    terminal.type("hash_size=16")
+    terminal.see("parameters of phash: hash_size=16")
+    terminal.control("c")
+    terminal.type("3")
+    terminal.see("has no hashes yet")
+    terminal.type("y")
+    terminal.see("2 pictures indexed", "How many of the 256 bits", "Threshold [8]")
+    terminal.type("300")
+    terminal.see("does not lie between 0 and 256")
+    terminal.type("100")
+    terminal.see("At most 100 of 256 bits may differ", "1 set of duplicates", "Duplicate Set 1 of 1")
+    terminal.control("c")
+    terminal.see("Hashes of 2 of 2 pictures: Perceptual hash (hash_size=16,highfreq_factor=4)")
+
+
+def test_find_asks_which_hashes_to_compare_when_there_are_several(terminal: Terminal, indexed: Path) -> None:
+    detector("index", indexed, "--encoder", "pdq")
+    save_picture(indexed / "one more.jpg", 99)
+    detector("index", indexed)
+    terminal.open(indexed)
+    terminal.type("3")
+    terminal.see("Compare with which hashes?", "EfficientNet-Lite0", "PDQ")
+    terminal.type("2")
+    terminal.see("How many of the 256 bits of PDQ", "Threshold [31]")
+    terminal.type("")
+    terminal.see("sets of duplicates among 8 pictures (pdq, threshold 31 of 256 bits", "Duplicate Set 1 of")
+    terminal.control("c")
+    terminal.see("Hashes of 9 of 9 pictures: EfficientNet-Lite0", "Hashes of 8 of 9 pictures: PDQ")
+    terminal.menu()
+    terminal.leave()
+
+
+def test_both_embeddings_of_clip_from_one_pass_and_find_asks_which(terminal: Terminal, folder: Path) -> None:
+    for seed in range(3):
+        save_picture(folder / f"{seed}.jpg", seed)
+    shutil.copy2(folder / "0.jpg", folder / "copy.jpg")
+    settings.save(Settings(encoder="clip-vit-l14", weights=str(tiny("clip"))))
+    terminal.open(folder)
+    terminal.type("4")
+    terminal.see("Which pictures?")
+    terminal.type("")
+    terminal.see("Which model?", "CLIP ViT-Large-14 (768 numbers; ready)")
+    terminal.type("1")
+    terminal.see("Which embedding?", "Final embedding", "Last hidden layer", "Both, side by side")
+    terminal.type("3")
+    terminal.see("Compare with which embedding?")
+    terminal.type("2")
+    terminal.see("Threshold")
+    terminal.type("1")
+    terminal.see("4 pictures indexed, 4 of them now", "duplicates among 4 pictures (clip-vit-l14", "Duplicate Set 1 of")
+    terminal.control("c")
+    terminal.see("Hashes of 4 of 4 pictures: ", "CLIP ViT-Large-14 (final)")
+    terminal.menu()
+    terminal.type("3")
+    terminal.see("Compare with which hashes?", "CLIP ViT-Large-14 (hidden)")
+
+
+def test_another_tools_hashes_are_offered_once_and_imported_after_a_yes(
+    terminal: Terminal, indexed: Path, home: Path
+) -> None:
+    with Catalogue(indexed) as store:
+        pictures, vectors = store.load(store.sets()[0].provenance)
+    (indexed / "image_database.db").unlink()
+    with closing(sqlite3.connect(indexed / "image_database.db")) as database, database:
+        database.execute("CREATE TABLE images (absolute_path TEXT PRIMARY KEY, hash BLOB, final_embedding_hash BLOB)")
+        rows = [
+            ((indexed / one.path).as_posix(), row.astype("float32").tobytes(), None)
+            for one, row in zip(pictures, vectors.rows, strict=True)
+        ]
+        database.executemany("INSERT INTO images VALUES (?, ?, ?)", rows)
+    terminal.see("Folder with your pictures")
+    terminal.type(str(indexed))
+    terminal.see("made by another tool", "8 vectors of 1280 numbers", "Import these hashes?")
+    terminal.type("n")
+    terminal.see("Left alone", "Hashes: none yet", "Import the hashes of another tool")
+    terminal.type("0")
+    terminal.see("Which model made them?", "EfficientNet-Lite0 (final), from 8 vectors")
+    terminal.type("")
+    terminal.see("imported 8 vectors", "Hashes of 8 of 8 pictures: EfficientNet-Lite0")
+    terminal.menu()
+    terminal.leave()
+    second = Terminal(home)
+    second.open(indexed)
+    second.leave()
+    assert "Import these hashes?" not in second.child.before
 
 
 def test_control_c_during_hashing_stops_safely_and_the_next_run_goes_on(terminal: Terminal, folder: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from dedup.errors import DedupError
-from dedup.keep import Group, Match
+from dedup.keep import Group
 from dedup.progress import Progress, Report
 from dedup.review.thumbnails import load_or_explain
 from dedup.store import Picture
@@ -66,7 +66,7 @@ def _draw_page(groups: Sequence[Group], before: int, total: int) -> Image.Image:
 def _draw_group(page: Image.Image, draw: ImageDraw.ImageDraw, group: Group, top: int) -> None:
     cells = [(group.keeper, GREEN, "keeper")]
     for member in group.others:
-        remark = how_similar(Match(0, member.similarity, member.tier))
+        remark = how_similar(member)
         verb, colour = ("remove", RED) if member.marked else ("keep", GREEN)
         cells.append((member.picture, colour, f"{verb}   {remark}"))
     for place, (picture, colour, remark) in enumerate(cells[:PICTURES_PER_SET]):

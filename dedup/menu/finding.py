@@ -1,0 +1,70 @@
+"""Which hashes to compare and at which threshold: the questions before a search."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from dedup import console, settings, workflow
+from dedup.console import choose, say
+from dedup.encoders import HAMMING, EncoderSpec, spec
+from dedup.errors import DedupError
+from dedup.provenance import Provenance
+from dedup.settings import Settings
+from dedup.wording import set_in_words, thresholds_explained
+from dedup.workflow import FindOptions, Wanted
+
+KINDS = {"final": "Final embedding", "hidden": "Last hidden layer"}
+
+
+def ask_layer(row: EncoderSpec) -> str:
+    """Which of an encoder's embeddings to compare with."""
+    return choose("Compare with which embedding?", [(KINDS[kind], kind) for kind in row.kinds])
+
+
+def ask_finding(folders: Sequence[Path]) -> FindOptions:
+    """Which hashes to compare, where there is a choice, and at which threshold."""
+    sets = workflow.comparable_sets(folders)
+    if not sets:
+        return FindOptions()
+    current = settings.load().encoder
+    usual = next((one for one in sets if one.encoder == current), sets[0])
+    chosen = sets[0]
+    if len(sets) > 1:
+        chosen = choose("Compare with which hashes?", [(_set_line(one, sets), one) for one in sets], default=usual)
+    return FindOptions(Wanted(provenance=chosen), ask_threshold(settings.load(chosen.encoder), chosen.dim))
+
+
+def _set_line(one: Provenance, among: Sequence[Provenance]) -> str:
+    words = set_in_words(one)
+    if sum(set_in_words(other) == words for other in among) > 1:
+        words += f", weights {one.checkpoint}, preprocessing {one.preprocessing}"
+    return words
+
+
+def ask_threshold(current: Settings, dim: int) -> float:
+    """A threshold in the metric's own unit; Enter takes the default that is shown."""
+    row = spec(current.encoder)
+    default = current.threshold if current.threshold >= 0 else row.threshold_for(dim)
+    say(thresholds_explained(row, default, dim))
+    understand = partial(understand_threshold, most=dim if row.metric == HAMMING else 1)
+    chosen = console.ask_until("Threshold", f"{default:g}", understand)
+    if row.metric == HAMMING:
+        say(f"At most {chosen:g} of {dim} bits may differ: similarity {1 - 2 * chosen / dim:.3f} or more.")
+    return chosen
+
+
+def understand_threshold(text: str, most: int = 1) -> float:
+    """A number from 0 to ``most``, with a point or a comma, whole where it counts bits; raises DedupError."""
+    bits = most > 1
+    remedy = f"Type a whole number from 0 to {most}." if bits else "Type a number from 0 to 1, such as 0.96."
+    try:
+        value = float(text.strip().replace(",", "."))
+    except ValueError:
+        raise DedupError(f"{text} is not a number.", remedy) from None
+    if not 0.0 <= value <= most:
+        raise DedupError(f"{text} does not lie between 0 and {most}.", remedy)
+    if bits and value != int(value):
+        raise DedupError(f"{text} is not a whole number of bits.", remedy)
+    return value
