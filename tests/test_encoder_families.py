@@ -242,3 +242,31 @@ def test_without_a_tokenizer_pictures_work_and_words_say_what_is_missing(family:
     with pytest.raises(DedupError, match=f"text half of {name}") as problem:
         encoder.encode_text(["a cat"])
     assert "tokenizer" in problem.value.remedy
+
+
+def test_siglips_words_go_through_its_own_sentencepiece_tokenizer(tmp_path: Path) -> None:
+    # The released checkpoints name SiglipTokenizer, which reads spiece.model by sentencepiece and protobuf.
+    import sentencepiece
+
+    place = tmp_path / "siglip"
+    shutil.copytree(tiny("siglip"), place)
+    for path in place.glob("*token*"):
+        path.unlink()
+    (tmp_path / "words.txt").write_text("a photo of a cat\na picture of a dog\nthe red house by the sea\n" * 50)
+    sentencepiece.SentencePieceTrainer.train(
+        input=str(tmp_path / "words.txt"),
+        model_prefix=str(place / "spiece"),
+        vocab_size=40,
+        hard_vocab_limit=False,
+        pad_id=1,
+        eos_id=2,
+        unk_id=0,
+        bos_id=-1,
+        minloglevel=2,
+    )
+    (place / "tokenizer_config.json").write_text('{"tokenizer_class": "SiglipTokenizer", "model_max_length": 64}')
+    encoder = spec("siglip-base").load(LoadOptions(weights=place, device="cpu"))
+    cat, same_cat, dog = encoder.encode_text(["a photo of a cat", "A PHOTO of a Cat", "a picture of a dog"])
+    np.testing.assert_allclose(cat, same_cat, atol=1e-6)
+    assert np.linalg.norm(cat) == pytest.approx(1.0, abs=1e-4)
+    assert float(cat @ dog) < 0.9999
