@@ -466,6 +466,24 @@ def test_find_asks_which_hashes_to_compare_when_there_are_several(terminal: Term
     terminal.leave()
 
 
+def test_clip_is_preselected_where_its_weights_are_on_the_machine(home: Path, folder: Path, tmp_path: Path) -> None:
+    save_picture(folder / "a.png", 1)
+    cached = tmp_path / "hf" / "hub" / "models--openai--clip-vit-large-patch14"
+    (cached / "refs").mkdir(parents=True)
+    (cached / "refs" / "main").write_text("abc")
+    (cached / "snapshots" / "abc").mkdir(parents=True)
+    (cached / "snapshots" / "abc" / "model.safetensors").write_bytes(b"")
+    terminal = Terminal(home, HF_HOME=str(tmp_path / "hf"))
+    terminal.open(folder)
+    terminal.type("2")
+    terminal.see("Which pictures?")
+    terminal.type("")
+    terminal.see("Which model?", "CLIP ViT-Large-14 (768 numbers; ready)")
+    terminal.type("")
+    terminal.see("Which embedding?")
+    terminal.child.close(force=True)
+
+
 def test_both_embeddings_of_clip_from_one_pass_and_find_asks_which(terminal: Terminal, folder: Path) -> None:
     for seed in range(3):
         save_picture(folder / f"{seed}.jpg", seed)
