@@ -281,6 +281,13 @@ def test_an_encoder_is_checked_by_trying_it(home: Path) -> None:
     assert "Traceback" not in missing.stderr
 
 
+def test_weights_that_are_named_wrongly_are_said_even_when_nothing_is_left_to_encode(indexed: Path) -> None:
+    for name, place in (("efficientnet-lite0", "nowhere.pth"), ("clip-vit-b32", "no folder")):
+        done = detector("index", indexed, "--encoder", name, "--weights", place)
+        assert done.returncode == 1
+        assert place in done.stderr
+
+
 # -- fingerprints and colour, from the index to the trash -------------------------------
 
 

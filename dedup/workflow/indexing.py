@@ -55,6 +55,10 @@ def index(
     root = real_folder(folder)
     row, options = spec(settings.encoder), load_options(settings)
     wanted = _identity_of(encoder) if encoder else _identity_in_registry(row, options)
+    if options.weights and not wanted[3]:
+        # Weights that were named and cannot be read are said even where nothing is left to encode.
+        encoder = load_encoder(row, options, report)
+        wanted = _identity_of(encoder)
     with Catalogue(root, create=True) as store, folder_lock(root):
         trash.settle(store)
         listing = scan.list_pictures(root)
