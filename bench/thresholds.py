@@ -232,6 +232,8 @@ def main() -> None:
     parser.add_argument("--encoder", nargs="*", choices=[row.name for row in REGISTRY])
     parser.add_argument("--photos", type=int, default=100, help="how many photos to edit (default 100)")
     arguments = parser.parse_args()
+    if not (arguments.pictures / "manifest.csv").is_file():
+        parser.error(f"{arguments.pictures} holds no manifest.csv; see the top of this file for what it must say")
     rows = [spec(name) for name in arguments.encoder or [row.name for row in REGISTRY if row.available()]]
     chosen = samples(arguments.pictures, arguments.photos)
     for row in rows:

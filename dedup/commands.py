@@ -20,7 +20,7 @@ from dedup.scan import real_folder
 from dedup.settings import Settings
 from dedup.store import Picture
 from dedup.trash import Plan, load_plan, save_plan
-from dedup.wording import distance, files, printable, set_in_words, size, when
+from dedup.wording import distance, files, printable, sets_in_words, size, when
 from dedup.workflow import FindOptions, Found, Wanted
 
 NAMES_OF_COMMANDS = "index, find, review, remove, undo, purge, clean, names, status, encoders, import"
@@ -33,7 +33,7 @@ def index(arguments: argparse.Namespace, chosen: Settings) -> int:
 
 def find(arguments: argparse.Namespace, chosen: Settings) -> int:
     """List the sets; as JSON, as a plan, as contact sheets."""
-    found = jobs.find(arguments.folders, _find_options(arguments, chosen))
+    found = jobs.find(arguments.folders, _find_options(arguments, chosen), chosen)
     if found is None:
         return INTERRUPTED
     jobs.warn_skipped(found)
@@ -54,7 +54,7 @@ def find(arguments: argparse.Namespace, chosen: Settings) -> int:
 
 def review(arguments: argparse.Namespace, chosen: Settings) -> int:
     """Find, review, confirm, remove; without a terminal, show the sets and stop there."""
-    found = jobs.find(arguments.folders, _find_options(arguments, chosen))
+    found = jobs.find(arguments.folders, _find_options(arguments, chosen), chosen)
     if found is None:
         return INTERRUPTED
     if console.is_terminal():
@@ -122,9 +122,9 @@ def status(arguments: argparse.Namespace, chosen: Settings) -> int:
         say(f"\n{printable(row['folder'])}")
         for name in ("pictures", "new", "changed", "gone", "in_trash"):
             say(f"  {name.replace('_', ' '):<12} {row[name]:,}")
-        for one in row["sets"]:
-            made_by = Provenance(**{name: value for name, value in one.items() if name != "pictures"})
-            say(f"  embeddings   {set_in_words(made_by)}: {one['pictures']:,} of {row['pictures']:,} pictures")
+        sets = [Provenance(**{name: one[name] for name in one if name != "pictures"}) for one in row["sets"]]
+        for one, words in zip(row["sets"], sets_in_words(sets), strict=True):
+            say(f"  embeddings   {words}: {one['pictures']:,} of {row['pictures']:,} pictures")
         for run in row["runs"]:
             held = f"{files(run['files'])}, {size(run['bytes'])}"
             say(f"  trash        run {run['id']}, removed {when(run['started_at'])}: {held}")
@@ -162,6 +162,8 @@ def _import_from(folder: str | Path, arguments: argparse.Namespace, chosen: Sett
         say(f"{printable(real_folder(folder))} holds no table of another tool.")
         return DONE
     if not arguments.encoder:
+        if arguments.yes:
+            raise DedupError("Importing needs to know which model made the vectors.", "Add --encoder NAME.")
         say("To import, name the model: " + command("import", str(folder), "--encoder", "NAME"))
         return DONE
     layer = spec(chosen.encoder).layers(arguments.kind or "")[0]
@@ -171,7 +173,8 @@ def _import_from(folder: str | Path, arguments: argparse.Namespace, chosen: Sett
         fitting = [one.vectors for one in workflow.foreign(folder) if one.vectors.column == arguments.column]
     if not fitting:
         raise DedupError(
-            f"No vectors in the table can be of {chosen.encoder} ({layer}).", "Choose one of the models listed above."
+            f"No vectors in the table can be of {chosen.encoder} ({layer}).",
+            "Name a model listed above; where none is listed, index the folder anew.",
         )
     if not arguments.yes:
         if not console.is_terminal():
@@ -240,6 +243,8 @@ def as_json(found: Found) -> dict[str, Any]:
             for group in found.groups
         ],
         "metric": HAMMING if found.bits else COSINE,
+        "layer": found.provenance.layer if found.provenance else "",
+        "checkpoint": found.provenance.checkpoint if found.provenance else "",
     }
 
 

@@ -91,9 +91,12 @@ def common_sets(stores: Sequence[Catalogue], wanted: Wanted) -> list[Provenance]
         return []
     common = [provenance for provenance in offered[0] if all(provenance in rows for rows in offered[1:])]
     if not common:
+        shared = set.intersection(*({one.encoder for one in rows} for rows in offered))
+        what = "weights, embeddings or parameters" if shared else "encoders"
+        name = sorted(shared)[0] if shared else "NAME"
         raise DedupError(
-            "The folders were indexed with different encoders, whose vectors cannot be compared.",
-            "Index them with the same one: " + command("index", "FOLDER", "--encoder", "NAME"),
+            f"The folders were indexed with different {what}, whose vectors cannot be compared.",
+            "Index them the same way: " + command("index", "FOLDER", "FOLDER", "--encoder", name),
         )
     return common
 
@@ -167,7 +170,12 @@ def _why_skipped(facts: FileFacts, current: bool, unreadable: dict[str, str], pr
 
 def _not_indexed(root: Path, wanted: Wanted) -> DedupError:
     made_by = " ".join(filter(None, (wanted.encoder, wanted.layer, wanted.checkpoint)))
-    options = (("--encoder", wanted.encoder), ("--kind", wanted.layer))
+    from_weights = wanted.checkpoint.startswith("sha256:")
+    options = (
+        ("--encoder", wanted.encoder),
+        ("--kind", wanted.layer),
+        ("--weights" if from_weights else "--params", "PATH" if from_weights else wanted.checkpoint),
+    )
     how = [word for option in options if option[1] for word in option]
     what = f" with {made_by}" if made_by else ""
     return DedupError(f"{root} has not been indexed{what}.", "Run: " + command("index", str(root), *how))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dedup.encoders import HAMMING, REGISTRY, EncoderSpec
+from dedup.settings import DEFAULT_ENCODER
 
 COLUMNS = ("name", "what", "dim", "metric", "threshold", "text", "needs", "good for")
 
@@ -40,7 +41,7 @@ def as_text() -> str:
         here = "ready" if row.available() else f"needs {row.needs}"
         text = "yes" if row.text else "no"
         lines.append(f"{row.name:<19} {_dims(row):>10} {row.metric:<8} {_threshold(row):<9} {text:<4} {here}")
-        lines.append(f"{'':<19} {row.title}: {_good_for(row)}{_parameters(row)}")
+        lines.append(f"{'':<19} {_title(row)}: {_good_for(row)}{_parameters(row)}")
     heading = f"{'name':<19} {'dim':>10} {'metric':<8} {'threshold':<9} {'text':<4} weights"
     return "\n".join([heading, *lines])
 
@@ -50,7 +51,7 @@ def as_markdown() -> str:
     lines = ["| " + " | ".join(COLUMNS) + " |", "|" + "---|" * len(COLUMNS)]
     for row in REGISTRY:
         text = "yes" if row.text else "no"
-        cells = (f"`{row.name}`", row.title, _dims(row), row.metric, _threshold(row), text, row.needs, _good_for(row))
+        cells = (f"`{row.name}`", _title(row), _dims(row), row.metric, _threshold(row), text, row.needs, _good_for(row))
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -61,6 +62,10 @@ def _dims(row: EncoderSpec) -> str:
 
 def _threshold(row: EncoderSpec) -> str:
     return f"{row.threshold:g} bits" if row.metric == HAMMING else f"{row.threshold:g}"
+
+
+def _title(row: EncoderSpec) -> str:
+    return row.title + (" (the default)" if row.name == DEFAULT_ENCODER else "")
 
 
 def _good_for(row: EncoderSpec) -> str:

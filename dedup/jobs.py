@@ -17,11 +17,22 @@ from dedup.encoders import spec
 from dedup.errors import DedupError, command
 from dedup.keep import bytes_freed
 from dedup.progress import Cancelled, Skipped
+from dedup.provenance import Provenance
 from dedup.scan import TRASH_NAME, real_folder
 from dedup.settings import Settings
 from dedup.store import ForeignVectors
 from dedup.trash import Outcome, Plan, Run
-from dedup.wording import files, group_lines, printable, size, skipped_lines, threshold_in_words
+from dedup.wording import (
+    files,
+    group_lines,
+    printable,
+    set_name,
+    sets_in_words,
+    similarity_in_words,
+    size,
+    skipped_lines,
+    threshold_in_words,
+)
 from dedup.workflow import FindOptions, Found, Wanted
 
 DONE, ERROR, USAGE, PARTLY, INTERRUPTED = 0, 1, 2, 3, 130
@@ -66,11 +77,12 @@ def index(folder: str | Path, chosen: Settings, *, again: bool = False) -> int:
 def foreign_lines(folder: str | Path) -> list[str]:
     """What a table of the tool this one replaces holds, and which models its vectors may be of."""
     lines = []
+    done = ", imported" if workflow.foreign_is_imported(folder) else ""
     for one in workflow.foreign(folder):
         models = [f"{name} ({kind})" if len(spec(name).kinds) > 1 else name for name, kind in one.models]
         lines.append(
             f"another tool's table (images, {one.vectors.column}): {one.vectors.rows:,} vectors of {one.vectors.dim} "
-            f"numbers, which may be of {', '.join(models) or 'no model known here'}"
+            f"numbers, {'which may be of ' + ', '.join(models) if models else 'which are of no model known here'}{done}"
         )
     return lines
 
@@ -85,9 +97,9 @@ def import_foreign(folder: str | Path, vectors: ForeignVectors, chosen: Settings
         f"imported {result.imported:,} vectors of {chosen.encoder}. The other tool's table stays as it is."
     )
     if result.left:
-        say(f"{files(result.left)} changed since, turned or transparent: index to encode them anew.")
+        say(f"Changed since, or seen differently here (turned, transparent): {files(result.left)}. Index to add them.")
     if result.gone:
-        say(f"{files(result.gone)} of the table are not in this folder any more.")
+        say(f"No longer in this folder, though in the table: {files(result.gone)}.")
     return DONE
 
 
@@ -99,9 +111,12 @@ def check_encoder(chosen: Settings) -> int:
         return INTERRUPTED
     for made_by in result.provenances:
         unit = "bits" if made_by.is_bits else "numbers"
-        say(f"{row.name}: {made_by.dim} {unit} ({made_by.layer}), weights {made_by.checkpoint}, on {result.device}")
-    say(f"  a picture and its re-saved copy: similarity {result.copy:.3f}")
-    say(f"  two different pictures:          similarity {result.other:.3f}")
+        origin = "parameters" if row.parameters else "weights"
+        say(f"{row.name}: {made_by.dim} {unit} ({made_by.layer}), {origin} {made_by.checkpoint}, on {result.device}")
+    bits = result.provenances[0].dim if result.provenances[0].is_bits else 0
+    say(f"  a picture and its re-saved copy: {similarity_in_words(result.copy, bits)}")
+    say(f"  two different pictures:          {similarity_in_words(result.other, bits)}")
+    say(f"  matches by default:              {threshold_in_words(row.threshold_for(bits or row.dim), bits)}")
     if result.words is not None:
         say(f"  search by words:                 {'works' if result.words == '' else result.words}")
     say(f"  loading took {result.seconds:.1f} s, then {result.per_second:.1f} pictures a second in a small batch")
@@ -122,16 +137,28 @@ def list_skipped(skipped: Sequence[Skipped], heading: str = "could not be read")
             say(line)
 
 
-def find(folders: Sequence[str | Path], options: FindOptions) -> Found | None:
-    """The groups of a find run; None when Ctrl-C stopped it. Without a threshold the one saved for the encoder."""
-    if options.threshold is None and (sets := workflow.comparable_sets(folders, options.wanted)):
-        saved = settings.load(sets[0].encoder).threshold
-        wanted = Wanted(provenance=sets[0])
-        options = replace(options, wanted=wanted, threshold=saved if saved >= 0 else None)
+def find(folders: Sequence[str | Path], options: FindOptions, chosen: Settings | None = None) -> Found | None:
+    """The groups of a find run; None when Ctrl-C stopped it.
+
+    Where several sets could be compared the choice is said. Without a threshold the one saved for the
+    encoder is taken, where it fits the set.
+    """
+    if sets := workflow.ranked_sets(folders, options.wanted, chosen or settings.load()):
+        if len(sets) > 1 and not options.wanted.encoder:
+            words = sets_in_words(sets)
+            note(f"Comparing by {words[0]}; there are also hashes of {', '.join(words[1:])} (--encoder NAME).")
+        threshold = options.threshold if options.threshold is not None else _saved_threshold(sets[0])
+        options = replace(options, wanted=Wanted(provenance=sets[0]), threshold=threshold)
     found = attempt(lambda report: workflow.find(folders, options, report))
     for notice in found.notices if found else ():
         note(notice)
     return found
+
+
+def _saved_threshold(provenance: Provenance) -> float | None:
+    saved = settings.load(provenance.encoder).threshold
+    most = provenance.dim if provenance.is_bits else 1
+    return saved if 0 <= saved <= most else None
 
 
 def show_found(found: Found) -> None:
@@ -143,7 +170,8 @@ def show_found(found: Found) -> None:
 
 def summary(found: Found) -> str:
     """One line: how many sets, and what the plan would free."""
-    how = f"{found.encoder}, {threshold_in_words(found.threshold, found.bits)}"
+    name = set_name(found.provenance) if found.provenance else found.encoder
+    how = f"{name}, {threshold_in_words(found.threshold, found.bits)}"
     if not found.groups:
         return f"No duplicates among {found.pictures:,} pictures ({how})."
     marked = sum(member.marked for group in found.groups for member in group.others)

@@ -52,8 +52,7 @@ BOUNDS: dict[str, Bound] = {
     "kind": Bound("which embedding of the encoder, where it has several: final, hidden or both (empty: its first)"),
     "parameters": Bound("of a fingerprint, such as hash_size=16 (empty: its own)"),
     "threshold": Bound(
-        "two pictures match at this similarity (0 to 1) or above, or fingerprints at this many differing bits or fewer "
-        "(-1: the encoder's own)",
+        "the similarity, or for fingerprints the differing bits, at which pictures match (-1: the encoder's own)",
         -1.0,
         65536.0,
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import unicodedata
+from collections.abc import Sequence
 from datetime import datetime
 
 from dedup.encoders import HAMMING, REGISTRY, EncoderSpec, LoadOptions
@@ -81,8 +82,13 @@ def how_similar(match: Match | Member | None) -> str:
         return "no direct match with the keeper"
     if match.tier in (IDENTICAL, SAME_PIXELS):
         return match.tier
-    differing = f", {distance(match.similarity, match.bits)} of {match.bits} bits" if match.bits else ""
-    return f"{match.tier} {match.similarity:.3f}{differing}"
+    return f"{match.tier} {similarity_in_words(match.similarity, match.bits).removeprefix('similarity ')}"
+
+
+def similarity_in_words(similarity: float, bits: int) -> str:
+    """``similarity 0.987``, or of fingerprints ``similarity 0.875, 4 of 64 bits``."""
+    differing = f", {distance(similarity, bits)} of {bits} bits" if bits else ""
+    return f"similarity {similarity:.3f}{differing}"
 
 
 def distance(similarity: float, bits: int) -> int:
@@ -101,11 +107,34 @@ def set_in_words(provenance: Provenance) -> str:
     return row.title + (f" ({', '.join(details)})" if details else "")
 
 
+def sets_in_words(sets: Sequence[Provenance]) -> list[str]:
+    """Each set in words; those that would read the same also say which weights they come from."""
+    words = [set_in_words(one) for one in sets]
+    return [
+        text if words.count(text) == 1 else f"{text}, weights {one.checkpoint}, preprocessing {one.preprocessing}"
+        for text, one in zip(words, sets, strict=True)
+    ]
+
+
+def set_name(provenance: Provenance) -> str:
+    """``pdq``, ``clip-vit-b32 hidden``, ``phash hash_size=16,highfreq_factor=4``: as the command line names a set."""
+    row = next((row for row in REGISTRY if row.name == provenance.encoder), None)
+    parts = [provenance.encoder]
+    if row is not None and len(row.kinds) > 1:
+        parts.append(provenance.layer)
+    if row is not None and row.parameters and provenance.checkpoint != row.checkpoint(LoadOptions()):
+        parts.append(provenance.checkpoint)
+    return " ".join(parts)
+
+
 def thresholds_explained(row: EncoderSpec, default: float, dim: int) -> str:
     """What a threshold of this encoder means, in bands, with the default."""
     if row.metric == HAMMING:
-        ladder = sorted({0, int(default) // 2, int(default), min(dim, 2 * int(default) + 2)})
-        beside = "\n".join(f"  {bits:>4}   similarity {1 - 2 * bits / dim:.3f}" for bits in ladder)
+        looser = min(dim, 2 * int(default) + 2)
+        ladder = {0: "the same bits", int(default): "the default", looser: "looser: review every set"}
+        beside = "\n".join(
+            f"  {bits:>4}   similarity {1 - 2 * bits / dim:.3f}   {words}" for bits, words in sorted(ladder.items())
+        )
         return (
             f"How many of the {dim} bits of {row.title} may differ between duplicates? Fewer is stricter "
             f"(default {default:g}).\n{beside}"
@@ -113,8 +142,8 @@ def thresholds_explained(row: EncoderSpec, default: float, dim: int) -> str:
     if row.threshold != RECOMMENDED:
         return (
             f"How similar must two pictures be to count as duplicates? From 0 to 1 (default for {row.title}: "
-            f"{default:g}).\n  Higher is stricter; 1.00 means identical pictures only. Below the default it finds "
-            "more, and more\n  that only look alike: review every set"
+            f"{default:g}).\n  Higher is stricter. Below the default it finds more, and more that only look alike:\n"
+            "  review every set"
         )
     return BANDS.format(default=default)
 

@@ -34,7 +34,16 @@ def test_every_command_explains_itself(command: str) -> None:
 
 def test_find_prints_one_object_of_the_promised_shape(indexed: Path) -> None:
     result = found(indexed)
-    assert list(result) == ["encoder", "threshold", "folders", "pictures", "skipped", "groups", "metric"]
+    assert list(result) == [
+        "encoder",
+        "threshold",
+        "folders",
+        "pictures",
+        "skipped",
+        "groups",
+        "metric",
+        *("layer", "checkpoint"),
+    ]
     assert result["encoder"] == "efficientnet-lite0"
     assert result["threshold"] == 0.96
     assert result["folders"] == [str(indexed)]
@@ -272,7 +281,7 @@ def test_an_encoder_is_checked_by_trying_it(home: Path) -> None:
     assert "pdq: 256 bits" in done.stdout
     assert "pdq works." in done.stdout
     copy, other = (
-        float(line.split()[-1]) for line in done.stdout.splitlines() if "similarity" in line and "picture" in line
+        float(line.split("similarity ")[1].split(",")[0]) for line in done.stdout.splitlines() if "picture" in line[:30]
     )
     assert copy > 0.9 > other
     missing = detector("encoders", "--check", "dinov3-vitl16", HF_HUB_OFFLINE="1", HF_HOME=str(home))
@@ -342,6 +351,25 @@ def test_other_parameters_are_another_set(folder: Path) -> None:
     wrong = detector("index", folder, "--encoder", "phash", "--params", "hash_size=999")
     assert wrong.returncode == 1
     assert "from 2 to 32" in wrong.stderr
+
+
+def test_which_set_is_compared_is_said_and_is_the_one_that_was_asked_for(folder: Path, home: Path) -> None:
+    save_picture(folder / "a.png", 1)
+    resaved(folder / "a.png", folder / "b.jpg", 0.5, quality=90)
+    for parameters in ("hash_size=32", "hash_size=8"):
+        assert detector("index", folder, "--encoder", "phash", "--params", parameters).returncode == 0
+    assert "phash, threshold 2 of 64 bits" in detector("find", folder, "--encoder", "phash").stdout
+    done = detector("find", folder, "--encoder", "phash", "--params", "hash_size=32")
+    assert "phash hash_size=32,highfreq_factor=4, threshold 32 of 1024 bits" in done.stdout
+    both = detector("find", folder)
+    assert "Comparing by Perceptual hash (hash_size=32,highfreq_factor=4); there are also hashes of" in both.stderr
+    refused = detector("find", folder, "--encoder", "phash", "--params", "hash_size=20")
+    assert "--params" in refused.stderr
+    assert "hash_size=20" in refused.stderr
+    # A saved threshold that no longer fits the fingerprint is passed over.
+    settings = {"encoder": "phash", "encoders": {"phash": {"threshold": 500.0}}}
+    (home / "settings.json").write_text(json.dumps(settings))
+    assert "threshold 2 of 64 bits" in detector("find", folder, "--encoder", "phash").stdout
 
 
 def test_matches_of_a_weak_encoder_are_shown_and_not_marked(folder: Path, tmp_path: Path) -> None:

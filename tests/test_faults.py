@@ -182,7 +182,7 @@ def test_10_models_of_equal_dimension_are_never_mixed(tmp_path: Path) -> None:
     for number, place in enumerate((first, second)):
         save_picture(place / "one.png", 1)
         index(place, encoder=FakeEncoder(Provenance("fake", f"checkpoint {number}", "final", 1, 48)))
-    with pytest.raises(DedupError, match="different encoders"):
+    with pytest.raises(DedupError, match="different weights"):
         find(first, second)
     save_picture(first / "two.png", 1)
     index(first, encoder=FakeEncoder(Provenance("other", "checkpoint", "final", 1, 48)))
@@ -295,7 +295,8 @@ def test_18_gated_weights_are_one_sentence_with_a_way_out(home: Path) -> None:
     offline = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(home)}
     done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, env=offline, capture_output=True, text=True)
     message, _, remedy = done.stdout.partition("|")
-    assert "dinov3-vitl16 needs access to its gated weights" in message, done.stderr
+    assert "gated weights of dinov3-vitl16" in message, done.stderr
+    assert "dinov2-base" in remedy
     assert "QUICKSTART_DINOV3.md" in remedy
     assert "efficientnet-lite0" in remedy
     assert "Traceback" not in done.stderr

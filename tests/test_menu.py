@@ -399,7 +399,7 @@ def test_settings_are_bounded_and_kept(terminal: Terminal, indexed: Path) -> Non
     terminal.open(indexed)
     terminal.type("9")
     terminal.see("threshold of efficientnet-lite0: automatic")
-    terminal.type("3")
+    terminal.type("2")
     terminal.see("threshold of efficientnet-lite0")
     terminal.type("7")
     terminal.see("does not lie between 0 and 1")

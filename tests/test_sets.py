@@ -18,7 +18,16 @@ from dedup.match import find_matches
 from dedup.provenance import BITS, BITS_TURNED, Provenance
 from dedup.settings import Settings
 from dedup.store import Catalogue
-from dedup.workflow import FindOptions, HeldSet, comparable_sets, held_sets, length_of, plan_marked, wanted_set
+from dedup.workflow import (
+    FindOptions,
+    HeldSet,
+    comparable_sets,
+    held_sets,
+    length_of,
+    plan_marked,
+    ranked_sets,
+    wanted_set,
+)
 
 HIDDEN = replace(FAKE, layer="hidden")
 OTHER = replace(FAKE, encoder="another", checkpoint="elsewhere")
@@ -121,10 +130,10 @@ def test_two_folders_are_compared_by_the_sets_they_have_in_common(tmp_path: Path
         index(one, encoder=FakeEncoder(provenance))
     for provenance in (replace(FAKE, preprocessing=2), HIDDEN, OTHER):
         index(two, encoder=FakeEncoder(provenance))
-    assert comparable_sets([one, two]) == comparable_sets([two, one]) == [OTHER, HIDDEN], "the newest of equals first"
+    assert comparable_sets([one, two]) == comparable_sets([two, one]) == [HIDDEN, OTHER], "the oldest of equals first"
     assert comparable_sets([one, two], Wanted("fake")) == [HIDDEN]
-    assert comparable_sets([one]) == [OTHER, HIDDEN, FAKE]
-    with pytest.raises(DedupError, match="different encoders") as problem:
+    assert comparable_sets([one]) == [FAKE, HIDDEN, OTHER]
+    with pytest.raises(DedupError, match="different weights, embeddings or parameters") as problem:
         comparable_sets([one, two], Wanted("fake", "final"))
     assert "index" in problem.value.remedy
 
@@ -168,10 +177,27 @@ def test_fingerprints_with_other_parameters_are_another_set(tmp_path: Path) -> N
     small = index_with(one, "dhash")
     large = index_with(two, "dhash", "hash_size=16")
     assert (small.dim, large.dim) == (64, 256)
-    with pytest.raises(DedupError, match="different encoders"):
+    with pytest.raises(DedupError, match="different weights, embeddings or parameters"):
         comparable_sets([one, two])
     assert index_with(one, "dhash", "hash_size=16") == large
     assert comparable_sets([one, two]) == [large]
+
+
+def test_of_an_encoder_asked_for_its_usual_set_comes_first_however_small(tmp_path: Path) -> None:
+    one = pictures(tmp_path / "one", 1)
+    small = index_with(one, "dhash")
+    pictures(one, 2, 3)
+    large = index_with(one, "dhash", "hash_size=16")
+    assert ranked_sets([one], Wanted("dhash"), Settings("dhash")) == [small, large]
+    assert ranked_sets([one], Wanted("dhash"), Settings("dhash", parameters="hash_size=16")) == [large, small]
+    assert ranked_sets([one], Wanted(), Settings("dhash")) == [large, small], "without a name the largest"
+
+
+def test_between_equals_the_encoder_of_the_settings_comes_first(tmp_path: Path) -> None:
+    one = pictures(tmp_path / "one", 1, 2)
+    first, second = index_with(one, "dhash"), index_with(one, "phash")
+    assert ranked_sets([one], Wanted(), Settings("phash")) == [second, first]
+    assert ranked_sets([one], Wanted(), Settings("color")) == [first, second]
 
 
 # -- how long ---------------------------------------------------------------------------

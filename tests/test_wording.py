@@ -208,7 +208,7 @@ def test_what_a_threshold_means_is_explained_in_the_encoders_unit_with_its_defau
         assert "From 0 to 1" in text
         return
     assert f"{dim} bits of {row.title}" in text
-    ladder = [re.fullmatch(r" +(\d+)   similarity (-?[\d.]+)", line) for line in text.splitlines()[1:]]
+    ladder = [re.fullmatch(r" +(\d+)   similarity (-?[\d.]+)   \w.*", line) for line in text.splitlines()[1:]]
     steps = [(int(step[1]), float(step[2])) for step in ladder if step]
     assert len(steps) == len(ladder) >= 2
     bits = [step for step, _ in steps]

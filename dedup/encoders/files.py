@@ -53,8 +53,8 @@ def _says_anything(address: str) -> bool:
     try:
         with urlopen(Request(address, method="HEAD"), timeout=SECONDS_FOR_A_SERVER):
             return True
-    except HTTPError:
-        return True
+    except HTTPError as problem:
+        return problem.code < 500
     except URLError as problem:
         # A certificate we do not know: the client that fetches has its own list.
         return isinstance(problem.reason, ssl.SSLError)

@@ -57,16 +57,17 @@ def load_model(checkpoint: Checkpoint, class_name: str, options: LoadOptions) ->
     """(the whole model on the CPU, its preprocessor config, where it was); raises WeightsUnavailable."""
     (model_class,) = classes(checkpoint.name, class_name)
     place = str(options.weights) if options.weights else checkpoint.hub_id
+    reached = True
     # The cache first, so that a machine without a network never waits for one.
     for local_only in (True, False):
-        if not local_only and (options.weights or not hub_answers()):
+        if not local_only and (options.weights or not (reached := hub_answers())):
             break
         try:
             model = _whole_model(model_class, place, local_only)
             return model.eval(), _preprocessor_config(place, local_only), Source(place, local_only)
         except Exception as problem:  # hub, file, format and network errors share no base class
             cause = problem
-    raise _unavailable(checkpoint, options) from cause
+    raise _unavailable(checkpoint, options, reached) from cause
 
 
 def classes(encoder: str, *names: str) -> list[Any]:
@@ -134,18 +135,31 @@ def _weight_files(weights: Path) -> list[Path]:
     return [path for pattern in WEIGHT_FILES for path in sorted(weights.glob(pattern))]
 
 
-def _unavailable(checkpoint: Checkpoint, options: LoadOptions) -> WeightsUnavailable:
+def _unavailable(checkpoint: Checkpoint, options: LoadOptions, reached: bool) -> WeightsUnavailable:
     if options.weights:
-        return WeightsUnavailable(
-            f"{options.weights} does not hold a {checkpoint.name} checkpoint.",
-            "Give the folder that contains config.json, preprocessor_config.json and model.safetensors.",
-        )
-    if checkpoint.gated:
+        return WeightsUnavailable(*_not_in(options.weights, checkpoint.name))
+    if checkpoint.gated and reached:
         return WeightsUnavailable(
             f"{checkpoint.name} needs access to its gated weights ({checkpoint.hub_id}), which could not be had.",
             f"See QUICKSTART_DINOV3.md, or use {checkpoint.instead}.",
         )
+    access = " (QUICKSTART_DINOV3.md says how to get access)" if checkpoint.gated else ""
+    gated = "gated " if checkpoint.gated else ""
     return WeightsUnavailable(
-        f"The weights of {checkpoint.name} ({checkpoint.hub_id}) are not on this machine and could not be downloaded.",
-        f"Connect to the network once, give a local copy with --weights, or use {checkpoint.instead}.",
+        f"The {gated}weights of {checkpoint.name} ({checkpoint.hub_id}) are not on this machine and "
+        + ("could not be downloaded." if reached else "the hub cannot be reached."),
+        f"Connect to the network once{access}, give a local copy with --weights, or use {checkpoint.instead}.",
     )
+
+
+def _not_in(weights: Path, name: str) -> tuple[str, str]:
+    """(what is wrong with a local copy, what to do)."""
+    remedy = "Give the folder that contains config.json, preprocessor_config.json and model.safetensors."
+    if not weights.exists():
+        return f"There is nothing at {weights}, where {name} was to be.", remedy
+    try:
+        kind = json.loads((weights / "config.json").read_text(encoding="utf-8")).get("model_type")
+    except (OSError, ValueError, AttributeError, RecursionError):
+        kind = None
+    described = f" (its config.json describes {kind})" if isinstance(kind, str) else ""
+    return f"{weights} does not hold a whole {name} checkpoint{described}.", remedy

@@ -118,7 +118,7 @@ REGISTRY: tuple[EncoderSpec, ...] = (
         (768,),
         64,
         0.35,
-        "as DINOv3 Large, three times faster",
+        "as DINOv3 Large, faster and coarser",
         gated=True,
     ),
     _from_hub(
@@ -129,7 +129,7 @@ REGISTRY: tuple[EncoderSpec, ...] = (
         (384,),
         64,
         0.09,
-        "as DINOv3 Large, fast enough for a CPU",
+        "as DINOv3 Large, the smallest: for machines without a GPU",
         gated=True,
     ),
     EncoderSpec(
@@ -283,11 +283,11 @@ REGISTRY: tuple[EncoderSpec, ...] = (
     ),
     _fingerprint("ahash", "Average hash", 64, 0, "re-saved and resized copies; confuses pictures of like brightness"),
     _fingerprint("phash", "Perceptual hash", 64, 2, "re-saved, resized and slightly retouched copies"),
-    _fingerprint("phash-simple", "Perceptual hash, one axis", 64, 0, "as phash, much less sure", marks=False),
+    _fingerprint("phash-simple", "Perceptual hash, one axis", 64, 0, "simpler, and much less sure", marks=False),
     _fingerprint("dhash", "Difference hash", 64, 0, "re-saved copies; very fast"),
-    _fingerprint("dhash-vert", "Difference hash, vertical", 64, 0, "as dhash, on steps from top to bottom"),
+    _fingerprint("dhash-vert", "Difference hash, vertical", 64, 0, "re-saved copies; very fast"),
     _fingerprint("whash-haar", "Wavelet hash, Haar", 64, 0, "re-saved and resized copies, less sure", marks=False),
-    _fingerprint("whash-db4", "Wavelet hash, Daubechies", 196, 0, "as whash-haar, with more bits", marks=False),
+    _fingerprint("whash-db4", "Wavelet hash, Daubechies", 196, 0, "more bits, no surer", marks=False),
     _fingerprint("colorhash", "Colour hash", 42, 0, "pictures of the same colours; confuses much", marks=False),
     EncoderSpec(
         name=color.NAME,

@@ -10,9 +10,8 @@ from dedup import console, settings, workflow
 from dedup.console import choose, say
 from dedup.encoders import HAMMING, EncoderSpec, spec
 from dedup.errors import DedupError
-from dedup.provenance import Provenance
 from dedup.settings import Settings
-from dedup.wording import set_in_words, thresholds_explained
+from dedup.wording import sets_in_words, thresholds_explained
 from dedup.workflow import FindOptions, Wanted
 
 KINDS = {"final": "Final embedding", "hidden": "Last hidden layer"}
@@ -25,30 +24,22 @@ def ask_layer(row: EncoderSpec) -> str:
 
 def ask_finding(folders: Sequence[Path]) -> FindOptions:
     """Which hashes to compare, where there is a choice, and at which threshold."""
-    sets = workflow.comparable_sets(folders)
+    sets = workflow.ranked_sets(folders, Wanted(), settings.load())
     if not sets:
         return FindOptions()
-    current = settings.load().encoder
-    usual = next((one for one in sets if one.encoder == current), sets[0])
     chosen = sets[0]
     if len(sets) > 1:
-        chosen = choose("Compare with which hashes?", [(_set_line(one, sets), one) for one in sets], default=usual)
+        chosen = choose("Compare with which hashes?", list(zip(sets_in_words(sets), sets, strict=True)))
     return FindOptions(Wanted(provenance=chosen), ask_threshold(settings.load(chosen.encoder), chosen.dim))
-
-
-def _set_line(one: Provenance, among: Sequence[Provenance]) -> str:
-    words = set_in_words(one)
-    if sum(set_in_words(other) == words for other in among) > 1:
-        words += f", weights {one.checkpoint}, preprocessing {one.preprocessing}"
-    return words
 
 
 def ask_threshold(current: Settings, dim: int) -> float:
     """A threshold in the metric's own unit; Enter takes the default that is shown."""
     row = spec(current.encoder)
-    default = current.threshold if current.threshold >= 0 else row.threshold_for(dim)
+    most = dim if row.metric == HAMMING else 1
+    default = current.threshold if 0 <= current.threshold <= most else row.threshold_for(dim)
     say(thresholds_explained(row, default, dim))
-    understand = partial(understand_threshold, most=dim if row.metric == HAMMING else 1)
+    understand = partial(understand_threshold, most=most)
     chosen = console.ask_until("Threshold", f"{default:g}", understand)
     if row.metric == HAMMING:
         say(f"At most {chosen:g} of {dim} bits may differ: similarity {1 - 2 * chosen / dim:.3f} or more.")

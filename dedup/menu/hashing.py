@@ -13,7 +13,7 @@ from dedup.encoders import BOTH, HAMMING, REGISTRY, EncoderSpec, spec
 from dedup.errors import DedupError, WeightsUnavailable
 from dedup.menu.finding import KINDS
 from dedup.settings import DEFAULT_ENCODER, Settings
-from dedup.wording import files, printable, set_in_words
+from dedup.wording import files, printable, sets_in_words
 from dedup.workflow import is_indexed, waiting_to_be_indexed
 
 # The models of the seed's menu in its order, the default, and the specialist for copies.
@@ -30,8 +30,8 @@ def what_is_hashed(folder: Path) -> str:
     if not held:
         return "Hashes: none yet"
     by_count: dict[str, list[str]] = {}
-    for one in held:
-        by_count.setdefault(f"{one.pictures:,} of {one.of:,} pictures", []).append(set_in_words(one.provenance))
+    for one, words in zip(held, sets_in_words([one.provenance for one in held]), strict=True):
+        by_count.setdefault(f"{one.pictures:,} of {one.of:,} pictures", []).append(words)
     return "\n".join(f"Hashes of {count}: {', '.join(sets)}" for count, sets in by_count.items())
 
 
@@ -77,10 +77,12 @@ def ask_model(preferred: str) -> str:
 
 
 def _model_line(row: EncoderSpec) -> str:
-    is_here = row.available() or settings.load(row.name).weights
+    weights = settings.load(row.name).weights
+    is_here = Path(weights).expanduser().exists() if weights else row.available()
     where = "ready" if is_here else f"needs {row.needs.partition(',')[0]}"
     unit = "bits" if row.metric == HAMMING else "numbers"
-    return f"{row.title} ({row.dim} {unit}; {where}): {row.good_for}"
+    marks = "" if row.marks else " (matches are shown unmarked)"
+    return f"{row.title} ({row.dim} {unit}; {where}): {row.good_for}{marks}"
 
 
 def hash_folder(folder: Path, chosen: Settings, again: bool) -> Settings | None:

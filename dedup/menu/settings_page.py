@@ -5,10 +5,11 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
-from dedup import console, settings
-from dedup.console import Back, choose
-from dedup.encoders import HAMMING, spec, understand_parameters
+from dedup import console, settings, workflow
+from dedup.console import Back, choose, say
+from dedup.encoders import HAMMING, EncoderSpec, spec, understand_parameters
 from dedup.errors import DedupError
 from dedup.menu.finding import understand_threshold
 from dedup.menu.hashing import ask_model
@@ -18,18 +19,39 @@ from dedup.wording import printable
 
 def change_settings() -> None:
     """Show every setting with its value and help, and change one after the other; Ctrl-C leaves."""
-    shown = [name for name in BOUNDS if name not in ("last_folder", "kind")]
-    name = shown[0]
+    name = "encoder"
     while True:
         current = settings.load()
+        shown = _shown(spec(current.encoder))
         choices = [(f"{_label(one, current)}: {_value(current, one)}   ({BOUNDS[one].help})", one) for one in shown]
         name = choose("Settings (Ctrl-C: back)", choices, default=name)
         with suppress(Back):  # from a value back to the list
             if name == "encoder":
                 settings.save(settings.load(ask_model(current.encoder)))
                 continue
+            for line in _explained(name, spec(current.encoder)):
+                say(line)
             change = partial(_changed, current, name)
             settings.save(console.ask_until(_label(name, current), _typed(current, name), change))
+
+
+def _shown(row: EncoderSpec) -> list[str]:
+    """The settings that mean something for an encoder."""
+    without = {"last_folder"}
+    without |= {"kind"} if len(row.kinds) == 1 else set()
+    without |= {"parameters"} if not row.parameters else set()
+    without |= {"weights"} if row.where_weights_come_from == "-" else set()
+    return [name for name in BOUNDS if name not in without]
+
+
+def _explained(name: str, row: EncoderSpec) -> list[str]:
+    """What a setting means, in full."""
+    lines = [f"{name.replace('_', ' ')}: {BOUNDS[name].help}"]
+    if name == "parameters":
+        lines += [f"  {one.name}: {one.help}, from {one.low} to {one.high}" for one in row.parameters]
+    if name == "threshold":
+        lines.append(f"  {row.title} counts differing bits" if row.metric == HAMMING else "  a similarity from 0 to 1")
+    return lines
 
 
 def _label(name: str, current: Settings) -> str:
@@ -45,8 +67,7 @@ def _value(current: Settings, name: str) -> str:
 
 def _typed(current: Settings, name: str) -> str:
     """A setting's value as a person would type it."""
-    value = getattr(current, name)
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return _value(current, name)
 
 
 def _changed(current: Settings, name: str, text: str) -> Settings:
@@ -55,10 +76,16 @@ def _changed(current: Settings, name: str, text: str) -> Settings:
     row = spec(current.encoder)
     if plain.lower() in ("", "automatic", "auto"):
         return replace(current, **{name: getattr(Settings(), name)})
+    if name == "kind":
+        row.layers(plain)
+    if name == "weights" and not Path(plain).expanduser().exists():
+        raise DedupError(f"There is nothing at {plain}.", "Give the folder or file that holds the weights.")
     if name == "parameters":
         understand_parameters(plain, row.parameters, row.name)
-    if name == "threshold" and plain != "-1":
-        understand_threshold(plain, 65536 if row.metric == HAMMING else 1)
+        # A number of bits means something else for a fingerprint of another length.
+        current = replace(current, threshold=-1.0)
+    if name == "threshold":
+        understand_threshold(plain, workflow.length_of(current) if row.metric == HAMMING else 1)
         plain = plain.replace(",", ".")
     kind = type(getattr(current, name))
     try:

@@ -191,11 +191,11 @@ class Catalogue:
         return int(next(self.query(find, key))[0])
 
     def sets(self) -> list[SetSummary]:
-        """The embedding sets, the one with most pictures first, the newest first among equals."""
+        """The embedding sets, the one with most pictures first, the oldest first among equals."""
         rows = self.query(
             "SELECT s.id, s.encoder, s.checkpoint, s.layer, s.preprocessing, s.dim, s.dtype, "
             "(SELECT count(*) FROM embeddings e JOIN pictures p ON p.id = e.picture_id "
-            " WHERE e.set_id = s.id AND p.state = 'ok') AS n FROM embedding_sets s ORDER BY n DESC, s.id DESC"
+            " WHERE e.set_id = s.id AND p.state = 'ok') AS n FROM embedding_sets s ORDER BY n DESC, s.id"
         )
         return [SetSummary(row[0], Provenance(*row[1:7]), row[7]) for row in rows]
 

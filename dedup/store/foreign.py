@@ -6,7 +6,7 @@ last hidden layer in ``hash``, with both kinds the final one in ``final_embeddin
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,10 +72,10 @@ def written_ns(store: Catalogue) -> int | None:
     return rows[0][0] if rows else None
 
 
-def answered(store: Catalogue) -> bool:
-    """Whether a person has answered the question whether to import the table as it stands."""
+def answered(store: Catalogue, answers: Sequence[str] = (IMPORTED, DECLINED)) -> bool:
+    """Whether a person has said one of these to importing the table as it stands."""
     rows = list(store.query("SELECT answer, rows_then FROM foreign_tables WHERE name = ?", (TABLE,)))
-    return bool(rows) and rows[0][0] != "" and rows[0][1] == _count(store)
+    return bool(rows) and rows[0][0] in answers and rows[0][1] == _count(store)
 
 
 def note_answer(store: Catalogue, answer: str) -> None:

@@ -13,11 +13,12 @@ from dedup.workflow.importing import (
     decline_foreign,
     foreign,
     foreign_is_answered,
+    foreign_is_imported,
     import_foreign,
 )
 from dedup.workflow.indexing import IndexResult, index, load_encoder, load_options
 from dedup.workflow.removing import dry_run, purge, remove, runs, undo
-from dedup.workflow.sets import HeldSet, comparable_sets, held_sets, length_of, wanted_set
+from dedup.workflow.sets import HeldSet, comparable_sets, held_sets, length_of, ranked_sets, wanted_set
 from dedup.workflow.upkeep import Health, forget_ghosts, is_indexed, status, verify, waiting_to_be_indexed
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "find_by_name",
     "foreign",
     "foreign_is_answered",
+    "foreign_is_imported",
     "forget_ghosts",
     "held_sets",
     "import_foreign",
@@ -48,6 +50,7 @@ __all__ = [
     "load_options",
     "plan_marked",
     "purge",
+    "ranked_sets",
     "remember_not_duplicates",
     "remove",
     "runs",

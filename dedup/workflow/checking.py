@@ -45,7 +45,7 @@ def check_encoder(settings: Settings, report: Report) -> Trial:
     loaded = time.monotonic()
     first, second = drawn_pictures()[:2]
     file = io.BytesIO()
-    first.resize((first.width * 3 // 4, first.height * 3 // 4)).save(file, "JPEG", quality=70)
+    first.save(file, "JPEG", quality=85)
     pictures = [first, Image.open(file).convert("RGB"), second]
     rows = encoder.encode(torch.from_numpy(np.stack([encoder.prepare(picture) for picture in pictures])))
     done = time.monotonic()

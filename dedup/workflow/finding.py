@@ -13,6 +13,7 @@ from dedup.errors import DedupError
 from dedup.keep import Group, KeepRule, Match, make_groups
 from dedup.neighbours import Dismissed, Neighbours, nothing_dismissed
 from dedup.progress import Report, Skipped
+from dedup.provenance import Provenance
 from dedup.scan import real_folder
 from dedup.settings import Settings
 from dedup.store import (
@@ -44,6 +45,7 @@ class Found:
     relation: Callable[[Picture, Picture], Match | None]
     notices: list[str] = field(default_factory=list)
     bits: int = 0
+    provenance: Provenance | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,7 @@ def find(folders: Sequence[str | Path], options: FindOptions, report: Report) ->
         _relation_among(groups, pictures, neighbours),
         notices=[] if sure else [UNMARKED.format(encoder=provenance.encoder)],
         bits=provenance.dim if provenance.is_bits else 0,
+        provenance=provenance,
     )
 
 

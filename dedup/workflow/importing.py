@@ -80,6 +80,15 @@ def foreign_is_answered(folder: str | Path) -> bool:
         return answered(store)
 
 
+def foreign_is_imported(folder: str | Path) -> bool:
+    """Whether vectors of the table, as it stands, were imported before."""
+    root = real_folder(folder)
+    if not database_path(root).exists():
+        return False
+    with Catalogue(root) as store:
+        return answered(store, (IMPORTED,))
+
+
 def decline_foreign(folder: str | Path) -> None:
     """Remember that the table is to be left alone, so that nobody is asked again."""
     with Catalogue(real_folder(folder)) as store:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from dedup import batching, hasher, scan, trash
 from dedup.encoders import Encoder, EncoderSpec, LoadOptions, spec, understand_parameters
+from dedup.errors import DedupError
 from dedup.progress import Notice, Report, Skipped
 from dedup.scan import real_folder
 from dedup.settings import Settings
@@ -93,6 +94,8 @@ def load_options(settings: Settings) -> LoadOptions:
     """What the settings say about loading their encoder; raises DedupError where it has no such thing."""
     row = spec(settings.encoder)
     layers = row.layers(settings.kind)
+    if settings.weights and row.where_weights_come_from == "-":
+        raise DedupError(f"{row.name} has no weights: it is computed from the picture.", "Leave out --weights.")
     return LoadOptions(
         settings.kind if len(layers) > 1 else layers[0],
         Path(settings.weights).expanduser() if settings.weights else None,

@@ -43,6 +43,23 @@ def comparable_sets(folders: Sequence[str | Path], wanted: Wanted | None = None)
         return comparison.common_sets(stores, wanted or Wanted())
 
 
+def ranked_sets(folders: Sequence[str | Path], wanted: Wanted, settings: Settings) -> list[Provenance]:
+    """The comparable sets, the one to compare first; raises DedupError.
+
+    Of an encoder that was asked for, the set with the settings' embedding, parameters and weights comes
+    before others. Otherwise the largest set does, and among equals that of the settings' encoder.
+    """
+    sets = comparable_sets(folders, wanted)
+    size = {one.provenance: one.pictures for one in held_sets(folders[0])}
+    usual = wanted_set(settings)
+
+    def rank(one: Provenance) -> tuple[int, ...]:
+        is_usual = not usual.admits(one)
+        return (is_usual, -size[one]) if wanted.encoder else (-size[one], one.encoder != settings.encoder, is_usual)
+
+    return sorted(sets, key=rank)
+
+
 def wanted_set(settings: Settings, layer: str = "") -> Wanted:
     """The set that indexing with these settings fills; ``layer`` says which where it fills several."""
     row, options = spec(settings.encoder), load_options(settings)
