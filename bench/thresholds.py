@@ -162,7 +162,7 @@ def judged(row: EncoderSpec, chosen: list[Sample], vectors: Vectors, contrast: n
     steps = thresholds(row, vectors.dim)
     similarities = [1 - 2 * step / vectors.dim for step in steps] if row.metric == HAMMING else steps
     found = find_matches(vectors, min(similarities))
-    seen = ~((contrast[found.left] < FLAT_CONTRAST) & (contrast[found.right] < FLAT_CONTRAST))
+    seen = ~((contrast[found.left] < FLAT_CONTRAST) | (contrast[found.right] < FLAT_CONTRAST))
     left, right, similarity = found.left[seen], found.right[seen], found.similarity[seen]
     same = family[left] == family[right]
     both_alike = look_alike[left] & look_alike[right]

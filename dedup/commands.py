@@ -170,7 +170,7 @@ def _import_from(folder: str | Path, arguments: argparse.Namespace, chosen: Sett
     wanted = (chosen.encoder, layer)
     fitting = [one.vectors for one in workflow.foreign(folder) if wanted in one.models]
     if arguments.column:
-        fitting = [one.vectors for one in workflow.foreign(folder) if one.vectors.column == arguments.column]
+        fitting = [vectors for vectors in fitting if vectors.column == arguments.column]
     if not fitting:
         raise DedupError(
             f"No vectors in the table can be of {chosen.encoder} ({layer}).",
@@ -277,6 +277,8 @@ def _wanted(arguments: argparse.Namespace, chosen: Settings) -> Wanted:
     if arguments.kind == BOTH:
         raise DedupError("Pictures are compared by one embedding.", "Choose --kind final or --kind hidden.")
     exact = workflow.wanted_set(replace(chosen, kind=arguments.kind or ""))
+    if arguments.weights and not exact.checkpoint:
+        raise DedupError(f"There are no weights of {arguments.encoder} at {arguments.weights}.", "Check the path.")
     checkpoint = exact.checkpoint if arguments.parameters or arguments.weights else ""
     return Wanted(arguments.encoder, arguments.kind or "", checkpoint)
 

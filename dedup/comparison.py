@@ -17,6 +17,7 @@ from dedup.vectors import Vectors
 # Below this many multiplications the start of a GPU costs more than it saves.
 WORTH_A_GPU = 1e13
 NOT_INDEXED = "new or changed since it was indexed"
+NOT_INDEXED_WITH = "not indexed with "
 NOTHING = Provenance("none", "", "", 0, 1)
 
 
@@ -120,8 +121,12 @@ def threshold_for(wanted: float | None, provenance: Provenance) -> float:
 
 
 def marks(provenance: Provenance) -> bool:
-    """Whether matches in a set may be proposed for removal; of an encoder not in the registry they may."""
-    return all(row.marks for row in REGISTRY if row.name == provenance.encoder)
+    """Whether matches in a set may be proposed for removal: not of weak encoders, nor of shortened fingerprints.
+
+    Those of an encoder that is not in the registry may.
+    """
+    rows = [row for row in REGISTRY if row.name == provenance.encoder]
+    return all(row.marks and not (provenance.is_bits and provenance.dim < row.dim) for row in rows)
 
 
 def as_similarity(threshold: float, provenance: Provenance) -> float:
@@ -165,7 +170,7 @@ def _current_rows(
 def _why_skipped(facts: FileFacts, current: bool, unreadable: dict[str, str], provenance: Provenance) -> str:
     if not current:
         return NOT_INDEXED
-    return unreadable.get(facts.path, f"not indexed with {provenance.encoder}")
+    return unreadable.get(facts.path, NOT_INDEXED_WITH + provenance.encoder)
 
 
 def _not_indexed(root: Path, wanted: Wanted) -> DedupError:

@@ -32,10 +32,10 @@ class HashOptions:
 
 @dataclass(frozen=True, slots=True)
 class HashSummary:
-    """What one pass did. ``seconds`` is wall time."""
+    """What one pass did. ``unreadable`` paths with their reasons; ``seconds`` is wall time."""
 
     encoded: int
-    unreadable: int
+    unreadable: dict[str, str]
     seconds: float
 
 
@@ -97,7 +97,8 @@ def store_pictures(
     A row holds the vectors of all the encoder's sets side by side. Raises Cancelled between two batches.
     """
     started = time.monotonic()
-    done = unreadable = 0
+    done = 0
+    unreadable: dict[str, str] = {}
     report(Progress("pictures", 0, len(files)))
     for prepared in _batches(store, files, encoder, options):
         readable = [one for one in prepared if one.pixels is not None]
@@ -109,10 +110,10 @@ def store_pictures(
         done += len(prepared)
         for item in items:
             if item.reason:
-                unreadable += 1
+                unreadable[item.path] = item.reason
                 report(Skipped(os.path.join(store.root, item.path), item.reason))
-        report(Progress("pictures", done, len(files), unreadable))
-    return HashSummary(done - unreadable, unreadable, time.monotonic() - started)
+        report(Progress("pictures", done, len(files), len(unreadable)))
+    return HashSummary(done - len(unreadable), unreadable, time.monotonic() - started)
 
 
 def _batches(

@@ -120,7 +120,7 @@ def check_encoder(chosen: Settings) -> int:
     if result.words is not None:
         say(f"  search by words:                 {'works' if result.words == '' else result.words}")
     say(f"  loading took {result.seconds:.1f} s, then {result.per_second:.1f} pictures a second in a small batch")
-    if result.copy <= result.other:
+    if not result.copy > result.other:
         raise DedupError(
             f"{row.name} does not tell a copy from another picture: these are not weights that were trained.",
             "Get the weights again from " + row.where_weights_come_from,
@@ -156,9 +156,11 @@ def find(folders: Sequence[str | Path], options: FindOptions, chosen: Settings |
 
 
 def _saved_threshold(provenance: Provenance) -> float | None:
-    saved = settings.load(provenance.encoder).threshold
-    most = provenance.dim if provenance.is_bits else 1
-    return saved if 0 <= saved <= most else None
+    """The one saved for the encoder, unless it was saved for a fingerprint with other parameters."""
+    saved = settings.load(provenance.encoder)
+    if saved.threshold < 0 or (provenance.is_bits and not workflow.wanted_set(saved).admits(provenance)):
+        return None
+    return saved.threshold if saved.threshold <= (provenance.dim if provenance.is_bits else 1) else None
 
 
 def show_found(found: Found) -> None:
@@ -189,8 +191,11 @@ def warn_skipped(found: Found) -> None:
     new = sum(row.reason == comparison.NOT_INDEXED for row in found.skipped)
     if new:
         note(f"{files(new)} new or changed since indexing took no part; index again to include them.")
-    if len(found.skipped) > new:
-        note(f"{files(len(found.skipped) - new)} could not be read (clean/verify and status list them).")
+    lacking = sum(row.reason.startswith(comparison.NOT_INDEXED_WITH) for row in found.skipped)
+    if lacking:
+        note(f"{files(lacking)} took no part: they have no hashes of {found.encoder} yet; index to include them.")
+    if len(found.skipped) > new + lacking:
+        note(f"{files(len(found.skipped) - new - lacking)} could not be read (clean/verify and status list them).")
 
 
 def review_and_remove(found: Found) -> int:

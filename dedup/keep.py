@@ -52,7 +52,8 @@ class Match:
     """A picture's direct match: its number among the pictures compared, how similar, and the tier.
 
     ``bits``: the length of the fingerprints compared; 0 where embeddings were. ``sure``: whether
-    the encoder is good enough for its matches to be proposed for removal.
+    the encoder is good enough for its matches to be proposed for removal. ``turned``: it is one only
+    when the picture is turned or mirrored.
     """
 
     other: int
@@ -60,6 +61,7 @@ class Match:
     tier: str
     bits: int = 0
     sure: bool = True
+    turned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,7 @@ class Member:
     tier: str
     marked: bool = True
     bits: int = 0
+    turned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +122,11 @@ def make_groups(
 
 
 def _member(keeper: Picture, picture: Picture, match: Match) -> Member:
-    # Encoders see one frame: pages and animations that only begin alike must not be removed unseen.
-    unsure = match.tier == SIMILAR and (not match.sure or keeper.several_frames or picture.several_frames)
-    return Member(picture, match.similarity, match.tier, not unsure, match.bits)
+    # Encoders see one frame: pages and animations that only begin alike must not be removed unseen. Nor must a
+    # picture that someone turned or mirrored on purpose: an arrow to the left is no copy of one to the right.
+    several = keeper.several_frames or picture.several_frames
+    unsure = match.tier == SIMILAR and (not match.sure or match.turned or several)
+    return Member(picture, match.similarity, match.tier, not unsure, match.bits, match.turned)
 
 
 def bytes_freed(groups: Iterable[Group]) -> int:

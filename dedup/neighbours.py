@@ -18,7 +18,7 @@ from dedup.store import Picture
 from dedup.vectors import Rows, Vectors
 
 # Standard deviation (of 255) below which a picture shows next to nothing. Encoders see no
-# difference between two such pictures, so only equal bytes make them copies of each other.
+# difference between two such pictures, and none to one that shows little more: only equal bytes make it a copy.
 FLAT_CONTRAST = 6.0
 
 Dismissed = Callable[[bytes, bytes], bool]
@@ -74,25 +74,24 @@ class Neighbours:
         for at in range(self._starts[content], self._starts[content + 1]):
             other = int(self._others[at])
             if not self._dismissed(digest, self._pictures[self._files_of[other][0]].digest):
-                yield from self._wanted(number, other, float(self._similarity[at]), SIMILAR)
+                yield from self._wanted(number, other, float(self._similarity[at]), SIMILAR, bool(self._turned[at]))
 
     def relation(self, first: int, second: int) -> Match | None:
         """How the second picture matches the first, folders and verdicts aside; None when it does not."""
         if self._content_of[first] == self._content_of[second]:
             return Match(second, 1.0, IDENTICAL, self._bits, self._sure)
-        if self._is_flat(first) and self._is_flat(second):
+        if self._is_flat(first) or self._is_flat(second):
             return None
         similarity = float(self._vectors.similarity([first], [second])[0])
-        return (
-            Match(second, similarity, SIMILAR, self._bits, self._sure)
-            if similarity >= self._threshold - ROUNDING
-            else None
-        )
+        if similarity < self._threshold - ROUNDING:
+            return None
+        turned = bool(self._only_turned(np.array([first]), np.array([second]))[0])
+        return Match(second, similarity, SIMILAR, self._bits, self._sure, turned)
 
-    def _wanted(self, number: int, content: int, similarity: float, tier: str) -> Iterator[Match]:
+    def _wanted(self, number: int, content: int, similarity: float, tier: str, turned: bool = False) -> Iterator[Match]:
         for other in self._files_of[content]:
             if other != number and (self._within or self._folders[other] != self._folders[number]):
-                yield Match(other, similarity, tier, self._bits, self._sure)
+                yield Match(other, similarity, tier, self._bits, self._sure, turned)
 
     def _collapse(self) -> list[int]:
         numbers: dict[bytes, int] = {}
@@ -112,14 +111,24 @@ class Neighbours:
             self._vectors.take(first_files), self._threshold, folders, within=self._within, device=device, report=report
         )
         flat = np.array([self._is_flat(number) for number in first_files], dtype=bool)
-        keep = ~(flat[found.left] & flat[found.right]) if len(found) else np.empty(0, dtype=bool)
+        keep = ~(flat[found.left] | flat[found.right]) if len(found) else np.empty(0, dtype=bool)
         left, right, similarity = found.left[keep], found.right[keep], found.similarity[keep]
+        turned = self._only_turned(first_files[left], first_files[right])
         # Both directions, sorted by content: the matches of content c lie at starts[c]:starts[c + 1].
         source = np.concatenate([left, right])
         order = np.argsort(source, kind="stable")
         self._others: IntVector = np.concatenate([right, left])[order]
         self._similarity: np.ndarray[Any, np.dtype[np.float64]] = np.concatenate([similarity, similarity])[order]
+        self._turned: np.ndarray[Any, np.dtype[np.bool_]] = np.concatenate([turned, turned])[order]
         self._starts: IntVector = np.searchsorted(source[order], np.arange(len(self._files_of) + 1))
+
+    def _only_turned(self, left: IntVector, right: IntVector) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """For each matching pair whether it matches only when one picture is turned or mirrored."""
+        if self._vectors.views == 1:
+            return np.zeros(len(left), dtype=bool)
+        upright = self._vectors.upright_similarity(left, right)
+        turned: np.ndarray[Any, np.dtype[np.bool_]] = upright < self._threshold - ROUNDING
+        return turned
 
     def _folders_of_contents(self) -> IntVector:
         """Each content's folder number; a content found in several folders gets a number of its own."""

@@ -82,6 +82,14 @@ class Vectors:
         ]
         return np.concatenate(parts) if parts else np.empty(0)
 
+    def upright_similarity(self, left: Numbers, right: Numbers) -> FloatVector:
+        """The similarity of each pair as the pictures are, neither turned nor mirrored."""
+        return (
+            Vectors(self.rows[:, :1], self.dim).similarity(left, right)
+            if self.is_bits
+            else self.similarity(left, right)
+        )
+
     def _similarity(self, first: Rows, second: Rows) -> FloatVector:
         if not self.is_bits:
             return cosine(first, second)

@@ -82,7 +82,8 @@ def how_similar(match: Match | Member | None) -> str:
         return "no direct match with the keeper"
     if match.tier in (IDENTICAL, SAME_PIXELS):
         return match.tier
-    return f"{match.tier} {similarity_in_words(match.similarity, match.bits).removeprefix('similarity ')}"
+    turned = ", turned or mirrored" if match.turned else ""
+    return f"{match.tier} {similarity_in_words(match.similarity, match.bits).removeprefix('similarity ')}{turned}"
 
 
 def similarity_in_words(similarity: float, bits: int) -> str:

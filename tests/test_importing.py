@@ -179,6 +179,45 @@ def test_vectors_mixed_across_a_batch_are_refused(folder: Path) -> None:
         run(folder)
 
 
+@pytest.mark.parametrize("first", [40, 99])
+def test_a_table_that_holds_a_second_models_vectors_is_refused_wherever_they_are(folder: Path, first: int) -> None:
+    for seed in range(100):
+        save_picture(folder / f"{seed:03}.jpg", seed, (64, 48))
+    chance = np.random.default_rng(1)
+    mixed = {f"{seed:03}.jpg" for seed in range(first, 100)} if first < 90 else {f"{seed:03}.jpg" for seed in range(10)}
+    write_vectors(folder, lambda path: chance.normal(size=48) if path.name in mixed else seen_by_the_other_tool(path))
+    with pytest.raises(DedupError, match="are not those of"):
+        run(folder)
+
+
+def test_one_wrong_vector_that_was_looked_at_refuses_the_table(theirs: Path) -> None:
+    with closing(sqlite3.connect(theirs / "image_database.db")) as database, database:
+        path, other = f"{theirs.as_posix()}/5.jpg", seen_by_the_other_tool(theirs / "6.jpg").tobytes()
+        database.execute("UPDATE images SET hash = ? WHERE absolute_path = ?", (other, path))
+    with pytest.raises(DedupError, match="1 of 10"):
+        run(theirs)
+
+
+@pytest.mark.parametrize("elsewhere", ["/backup/5.jpg", "5.jpg", "", "/5.jpg", r"C:\5.jpg"])
+def test_rows_of_files_elsewhere_do_not_stand_for_those_of_the_folder(theirs: Path, elsewhere: str) -> None:
+    with closing(sqlite3.connect(theirs / "image_database.db")) as database, database:
+        other = seen_by_the_other_tool(theirs / "6.jpg").tobytes()
+        database.execute("INSERT INTO images VALUES (?, ?, NULL)", (elsewhere, other))
+    assert run(theirs).imported == 10
+    with Catalogue(theirs) as store:
+        pictures, vectors = store.load(FakeEncoder().provenance)
+    for one, row in zip(pictures, vectors.rows, strict=True):
+        np.testing.assert_allclose(row, seen_by_the_other_tool(one.full_path), atol=1e-3)
+
+
+def test_without_knowing_when_the_table_was_written_nothing_is_imported(theirs: Path) -> None:
+    workflow.foreign(theirs)
+    with closing(sqlite3.connect(theirs / "image_database.db")) as database, database:
+        database.execute("DELETE FROM foreign_tables")
+    with pytest.raises(DedupError, match="was never noted"):
+        run(theirs)
+
+
 def test_vectors_of_another_length_are_refused(theirs: Path) -> None:
     longer = FakeEncoder(replace(FAKE, dim=75), FakePrepare(5))
     with pytest.raises(DedupError, match="gives 75"):
@@ -231,9 +270,6 @@ def test_a_picture_that_is_gone_is_counted(theirs: Path) -> None:
 def test_what_was_encoded_here_already_is_not_overwritten(theirs: Path) -> None:
     # Indexed first, imported later: the table may be older than the picture, our vector is not.
     index(theirs)
-    with closing(sqlite3.connect(theirs / "image_database.db")) as database, database:
-        path, other = f"{theirs.as_posix()}/5.jpg", seen_by_the_other_tool(theirs / "6.jpg").tobytes()
-        database.execute("UPDATE images SET hash = ? WHERE absolute_path = ?", (other, path))
     assert run(theirs).imported == 0
     assert names_of(find(theirs)) == [["0.jpg", "copy.jpg"]]
 

@@ -193,13 +193,25 @@ def test_the_same_bytes_saved_again_keep_the_vectors_of_other_sets(store: Catalo
 
 def test_a_picture_that_became_unreadable_has_no_vector_and_keeps_its_reason(store: Catalogue) -> None:
     store.save([item("a.jpg")], [PROVENANCE])
-    store.save([item("a.jpg", reason="damaged: cut off")], [PROVENANCE])
+    store.save([item("a.jpg", "other bytes", reason="damaged: cut off")], [PROVENANCE])
     assert loaded(store) == {}
     assert store.embedded(store.set_id(PROVENANCE)) == set()
     assert store.unreadable() == {"a.jpg": "damaged: cut off"}
     store.save([item("a.jpg", "repaired")], [PROVENANCE])
     assert store.unreadable() == {}
     assert_belongs(loaded(store)["a.jpg"], "repaired")
+
+
+@pytest.mark.parametrize("digest", [None, "as before"])
+def test_a_reason_that_is_not_in_the_bytes_takes_no_vector_away(store: Catalogue, digest: str | None) -> None:
+    # A smaller limit, a passing error, a decoder's bad day while another encoder is at work.
+    other = replace(PROVENANCE, encoder="other")
+    store.save([item("a.jpg")], [PROVENANCE])
+    failed = replace(item("a.jpg", reason="more than the limit", vector=False), mtime_ns=-1)
+    store.save([failed if digest else replace(failed, digest=None)], [other])
+    assert_belongs(loaded(store)["a.jpg"], "a.jpg")
+    assert store.unreadable() == {}
+    assert store.known()["a.jpg"] != (item("a.jpg").size, -1)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import hashlib
 import ssl
 import threading
 from collections.abc import Iterable
+from http.client import HTTPException
 from pathlib import Path
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
@@ -54,9 +55,9 @@ def _says_anything(address: str) -> bool:
         with urlopen(Request(address, method="HEAD"), timeout=SECONDS_FOR_A_SERVER):
             return True
     except HTTPError as problem:
-        return problem.code < 500
+        return problem.code < 500 or problem.code == 501  # it is there, and does not know HEAD
     except URLError as problem:
         # A certificate we do not know: the client that fetches has its own list.
         return isinstance(problem.reason, ssl.SSLError)
-    except (OSError, ValueError):
+    except (OSError, ValueError, HTTPException):
         return False

@@ -28,6 +28,10 @@ PREPROCESSING = 1
 # What a fingerprint is taken from; every algorithm reduces it further.
 SIDE = 128
 SEEN_SIDE = 64
+LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+# From 0 to 100. Meta advises against comparing PDQ's hashes below this; the others are no better there.
+LOWEST_QUALITY = 50
+FloatPlane = np.ndarray[Any, np.dtype[np.float32]]
 
 HASH_SIZE = Parameter("hash_size", 8, 2, 32, "bits along each side")
 HASH_SIZE_WAVELET = Parameter("hash_size", 8, 4, 32, "numbers along each side, a power of two", power_of_two=True)
@@ -72,8 +76,9 @@ class SeesThePicture:
     """Contrast for fingerprints, whose input is no picture any more: of a small copy of it."""
 
     def contrast(self, image: Image, prepared: Uint8Array) -> float:
-        """As an encoder would see it that takes in the whole picture."""
-        return float(Squash(SEEN_SIDE)(image).std(axis=(1, 2)).max())
+        """0 for a picture too poor in steps to be hashed with any meaning, such as an even sky."""
+        seen = Squash(SEEN_SIDE)(image)
+        return float(seen.std(axis=(1, 2)).max()) if quality(brightness(seen)) >= LOWEST_QUALITY else 0.0
 
 
 @dataclass(frozen=True)
@@ -117,6 +122,17 @@ class FingerprintEncoder:
     def encode_text(self, texts: Sequence[str]) -> Float32Rows:
         """Raises DedupError: a fingerprint knows no words."""
         raise no_text(self.provenances[0].encoder)
+
+
+def brightness(pixels: Uint8Array) -> FloatPlane:
+    """(3, h, w) uint8 -> (h, w) from 0 to 255."""
+    return np.tensordot(LUMA, pixels.astype(np.float32), axes=1)
+
+
+def quality(plane: FloatPlane) -> int:
+    """From 0 (flat) to 100: how many steep steps there are between neighbouring samples (after PDQ)."""
+    steps = sum(np.abs(np.trunc(np.diff(plane, axis=axis) * 100 / 255)).sum() for axis in (0, 1))
+    return min(100, int(steps / 90))
 
 
 Plane = TypeVar("Plane", bound=np.ndarray[Any, np.dtype[Any]])

@@ -15,6 +15,7 @@ from dedup.encoders.interface import LoadOptions
 from dedup.errors import WeightsUnavailable
 
 WEIGHT_FILES = ("*.safetensors", "*.bin")
+CONFIGS = ("config.json", "preprocessor_config.json", "processor_config.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ def available(checkpoint: Checkpoint) -> bool:
 def checkpoint_of(checkpoint: Checkpoint, options: LoadOptions) -> str:
     """The digest of a local copy, or the commit in the hub's cache; "" when neither is here."""
     if options.weights:
-        return digest_of(_weight_files(options.weights))
+        return _digest(options.weights)
     config = _cached(checkpoint, "config.json")
     return Path(config).parent.name if config else ""
 
@@ -131,8 +132,10 @@ def _preprocessor_config(place: str, local_only: bool) -> dict[str, Any]:
     return dict(config.get("image_processor", config))
 
 
-def _weight_files(weights: Path) -> list[Path]:
-    return [path for pattern in WEIGHT_FILES for path in sorted(weights.glob(pattern))]
+def _digest(folder: Path) -> str:
+    """Of the weights and of the configs that say how to use them; "" where there are no weights."""
+    weights = [path for pattern in WEIGHT_FILES for path in sorted(folder.glob(pattern))]
+    return digest_of([*weights, *(folder / name for name in CONFIGS if (folder / name).is_file())]) if weights else ""
 
 
 def _unavailable(checkpoint: Checkpoint, options: LoadOptions, reached: bool) -> WeightsUnavailable:

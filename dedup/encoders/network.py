@@ -65,7 +65,10 @@ class NetworkEncoder:
         self._std = torch.tensor(scaling.std, device=device).view(1, -1, 1, 1)
         name, checkpoint, preprocessing = made_by
         self.dtype = chosen_precision(self._parts, _probe(prepare), HALF_PRECISIONS.get(_kind(device), ()))
-        dims = [part.shape[1] for part in self._parts(_probe(prepare)[:1], None)]
+        embedded = self._parts(_probe(prepare)[:1], None)
+        if not all(bool(torch.isfinite(part).all()) for part in embedded):
+            raise ValueError(f"{name} gives no finite numbers")
+        dims = [part.shape[1] for part in embedded]
         self.provenances = tuple(
             Provenance(name, checkpoint, layer, preprocessing, dim) for layer, dim in zip(layers, dims, strict=True)
         )
@@ -84,7 +87,7 @@ class NetworkEncoder:
         """(n, dim) float32 unit rows; raises DedupError where the model has no text tower."""
         if self._text is None:
             raise no_text(self.provenances[0].encoder)
-        return self._text(texts)
+        return self._text(texts) if texts else np.empty((0, self.provenances[0].dim), dtype=np.float32)
 
     def _parts(self, batch: Tensor, dtype: torch.dtype | None) -> list[Tensor]:
         import torch

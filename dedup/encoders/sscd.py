@@ -98,8 +98,14 @@ def _download(target: Path) -> None:
     try:
         data = fetch(address)
         _network(io.BytesIO(data), "cpu")
+    except (OSError, ValueError, HTTPException, WeightsUnavailable) as problem:
+        raise unavailable from problem
+    try:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(data)
         _receipt().write_text(str(len(data)), encoding="ascii")
-    except (OSError, ValueError, HTTPException, WeightsUnavailable) as problem:
-        raise unavailable from problem
+    except OSError as problem:
+        raise WeightsUnavailable(
+            f"The weights of sscd cannot be kept in {target.parent}: {problem.strerror or problem}.",
+            "Free some space there, or let DEDUP_HOME name another place.",
+        ) from problem

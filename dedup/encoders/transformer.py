@@ -17,7 +17,7 @@ from dedup.encoders.hub import Checkpoint, Source
 from dedup.encoders.interface import BOTH, Encoder, Float32Rows, LoadOptions
 from dedup.encoders.network import NetworkEncoder
 from dedup.encoders.preprocess import VERSION, from_config
-from dedup.errors import DedupError
+from dedup.errors import DedupError, WeightsUnavailable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -62,17 +62,19 @@ def load(checkpoint: Checkpoint, options: LoadOptions) -> Encoder:
         every = family.embed(model, pixels)
         return tuple(every[family.layers.index(name)] for name in names)
 
-    prepare, scaling = from_config(config)
-    return NetworkEncoder(
-        made_by,
-        names,
-        forward,
-        prepare,
-        scaling,
-        device,
-        channels_last=family.convolutional,
-        text=_TextTower(checkpoint, family, source, device) if family.tokens is not None else None,
-    )
+    text = _TextTower(checkpoint, family, source, device) if family.tokens is not None else None
+    try:
+        prepare, scaling = from_config(config)
+        return NetworkEncoder(
+            made_by, names, forward, prepare, scaling, device, channels_last=family.convolutional, text=text
+        )
+    except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as problem:
+        if "memory" in str(problem).lower():
+            raise
+        raise WeightsUnavailable(
+            f"The preprocessor_config.json of {checkpoint.name} in {source.place} does not fit its weights.",
+            "Get the whole checkpoint again, with the config that belongs to it.",
+        ) from problem
 
 
 def loader(checkpoint: Checkpoint) -> partial[Encoder]:
@@ -99,7 +101,13 @@ class _TextTower:
             self.loaded = [*self._load()]
         tokenizer, model = self.loaded
         plain = [text.lower() for text in texts] if self.family.lower_case else list(texts)
-        tokens = tokenizer(plain, return_tensors="pt", truncation=True, **(self.family.tokens or {}))
+        try:
+            tokens = tokenizer(plain, return_tensors="pt", truncation=True, **(self.family.tokens or {}))
+        except (ValueError, TypeError, IndexError) as problem:  # such as: no token to fill up with
+            raise DedupError(
+                f"The tokenizer of {self.checkpoint.name} cannot read these words.",
+                "Get the checkpoint's tokenizer files again.",
+            ) from problem
         names = ("input_ids", "attention_mask") if "attention_mask" in tokens else ("input_ids",)
         with torch.inference_mode():
             rows = _features(model.get_text_features(**{name: tokens[name].to(self.device) for name in names}))

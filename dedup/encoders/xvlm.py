@@ -67,7 +67,7 @@ def available() -> bool:
 def checkpoint(options: LoadOptions) -> str:
     """The digest of the checkpoint that would be loaded; "" when it is not here."""
     try:
-        return digest_of([_found(options)[0]])
+        return _digest(*_found(options))
     except WeightsUnavailable:
         return ""
 
@@ -93,7 +93,7 @@ def load(options: LoadOptions) -> Encoder:
 
         return (linear(tower(pixel_values=pixels).pooler_output, *projection),)
 
-    made_by = NAME, digest_of([path]), PREPROCESSING
+    made_by = NAME, _digest(path, repository), PREPROCESSING
     prepare = Squash(config["image_res"], "bicubic")
     text = _TextTower(path, repository, device)
     return NetworkEncoder(made_by, ("final",), forward, prepare, SCALING, device, text=text)
@@ -134,6 +134,11 @@ def _only_checkpoint(place: Path) -> Path:
     raise WeightsUnavailable(
         f"{place} holds {len(paths)} checkpoints, and {NAME} takes one.", f"Name one with --weights, such as {paths[0]}"
     )
+
+
+def _digest(path: Path, repository: Path) -> str:
+    """Of the checkpoint and of the configs that say how to use it; "" where it cannot be read."""
+    return digest_of([path, *sorted((repository / "configs").glob(VISION_CONFIGS))])
 
 
 # -- loading ----------------------------------------------------------------------------

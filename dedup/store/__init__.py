@@ -4,7 +4,7 @@ The only room that imports sqlite3. It records what happened to files and never 
 """
 
 from dedup.store.catalogue import Catalogue, Indexed, Picture, SetSummary
-from dedup.store.connection import DATABASE_NAME, database_path
+from dedup.store.connection import DATABASE_NAME, database_path, has_database
 from dedup.store.foreign import (
     DECLINED,
     IMPORTED,
@@ -38,6 +38,7 @@ __all__ = [
     "foreign_paths",
     "foreign_vector",
     "foreign_vectors",
+    "has_database",
     "note_answer",
     "record_not_duplicates",
     "removal_lock",

@@ -151,7 +151,8 @@ class Catalogue:
     def save(self, batch: Sequence[Indexed], provenances: Sequence[Provenance]) -> None:
         """Write one batch of pictures in one transaction, vector i of each into the set of provenance i.
 
-        A picture whose bytes changed loses the vectors of its old bytes in every set.
+        A picture whose bytes changed loses the vectors of its old bytes in every set. One that could be read
+        before and now cannot, its bytes being the same as far as known, stays as it was.
         """
         set_ids = [self.set_id(provenance) for provenance in provenances]
         with self.transaction() as db:
@@ -247,7 +248,10 @@ class Catalogue:
 
 def _save_picture(db: sqlite3.Connection, item: Indexed) -> int:
     path = path_to_column(item.path)
-    before = db.execute("SELECT id, digest FROM pictures WHERE path = ?", (path,)).fetchone()
+    before = db.execute("SELECT id, digest, state FROM pictures WHERE path = ?", (path,)).fetchone()
+    if before is not None and before[2] == "ok" and item.reason and item.digest in (None, before[1]):
+        # The same bytes were read before: a limit, or a decoder's bad day, takes no vector away.
+        return int(before[0])
     values = (
         item.size,
         item.mtime_ns,

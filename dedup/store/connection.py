@@ -29,10 +29,15 @@ def database_path(root: Path) -> Path:
     return settings.home() / "databases" / key / DATABASE_NAME
 
 
+def has_database(root: Path) -> bool:
+    """Whether the folder has a database, in it or, where it is read-only, in the user's data directory."""
+    return database_path(root).exists() or (root / DATABASE_NAME).exists()
+
+
 def connect(root: Path, *, create: bool) -> sqlite3.Connection:
     """An open, migrated connection; raises DedupError where the file is damaged, foreign or newer."""
     path = database_path(root)
-    if not create and not path.exists() and not (root / DATABASE_NAME).exists():
+    if not create and not has_database(root):
         raise DedupError(f"{root} has not been indexed yet.", "Run: " + command("index", str(root)))
     if path.is_dir():
         raise DedupError(f"{path} is a folder, where the database belongs.", "Rename that folder.")
@@ -79,7 +84,11 @@ def _bring_along(root: Path, path: Path) -> None:
     inside = root / DATABASE_NAME
     path.parent.mkdir(parents=True, exist_ok=True)
     if path != inside and inside.exists() and not path.exists():
-        shutil.copyfile(inside, path)
+        # With its time, by which pictures changed since are told, and what is not yet written back into it.
+        shutil.copy2(inside, path)
+        log = inside.with_name(DATABASE_NAME + "-wal")
+        if log.exists():
+            shutil.copy2(log, path.with_name(log.name))
 
 
 def explained(problem: sqlite3.Error, path: Path) -> DedupError:

@@ -54,7 +54,7 @@ def foreign_paths(store: Catalogue, vectors: ForeignVectors) -> Iterator[str]:
     """The absolute paths, as they were written, that have one of these vectors."""
     rows = store.query(
         f"SELECT absolute_path FROM {TABLE} WHERE typeof(absolute_path) = 'text' "
-        f"AND typeof({vectors.column}) = 'blob' AND length({vectors.column}) = ? ORDER BY rowid",
+        f"AND typeof({vectors.column}) = 'blob' AND length({vectors.column}) = ? ORDER BY absolute_path",
         (vectors.dim * BYTES_PER_NUMBER,),
     )
     return (row[0] for row in rows)
@@ -62,8 +62,13 @@ def foreign_paths(store: Catalogue, vectors: ForeignVectors) -> Iterator[str]:
 
 def foreign_vector(store: Catalogue, vectors: ForeignVectors, path: str) -> np.ndarray[Any, np.dtype[np.float32]]:
     """(dim,) float32, the vector of one of ``foreign_paths``."""
-    rows = store.query(f"SELECT {vectors.column} FROM {TABLE} WHERE absolute_path = ?", (path,))
-    return np.frombuffer(next(rows)[0], dtype="<f4").astype(np.float32)
+    rows = store.query(
+        f"SELECT {vectors.column} FROM {TABLE} WHERE absolute_path = ? AND typeof({vectors.column}) = 'blob' "
+        f"AND length({vectors.column}) = ? LIMIT 1",
+        (path, vectors.dim * BYTES_PER_NUMBER),
+    )
+    ((blob,),) = list(rows)
+    return np.frombuffer(blob, dtype="<f4").astype(np.float32)
 
 
 def written_ns(store: Catalogue) -> int | None:

@@ -6,6 +6,8 @@ transparency), or what was written since, is left to be indexed anew.
 
 from __future__ import annotations
 
+import random
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,23 +27,22 @@ from dedup.store import (
     Catalogue,
     ForeignVectors,
     answered,
-    database_path,
     folder_lock,
     foreign_paths,
     foreign_vector,
     foreign_vectors,
+    has_database,
     note_answer,
     written_ns,
 )
 from dedup.vectors import cosine
 from dedup.workflow.indexing import load_encoder, load_options
 
-SAMPLE = 32
+SAMPLE = 64
+ROWS_TO_LOCATE = 2000
 # Vectors of the same picture by the same model differ by less than this, even when one was computed in
 # half precision from a picture resized by another library.
 SAME_MODEL = 0.99
-# One picture in ten may have been changed in place since.
-AGREEING = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ class ImportResult:
 def foreign(folder: str | Path) -> list[Foreign]:
     """What a table of the other tool in the folder's database holds; empty where there is none."""
     root = real_folder(folder)
-    if not database_path(root).exists():
+    if not has_database(root):
         return []
     with Catalogue(root) as store:
         return [
@@ -83,7 +84,7 @@ def foreign_is_answered(folder: str | Path) -> bool:
 def foreign_is_imported(folder: str | Path) -> bool:
     """Whether vectors of the table, as it stands, were imported before."""
     root = real_folder(folder)
-    if not database_path(root).exists():
+    if not has_database(root):
         return False
     with Catalogue(root) as store:
         return answered(store, (IMPORTED,))
@@ -116,7 +117,8 @@ def import_foreign(
             )
         ready = encoder or load_encoder(spec(settings.encoder), options, report)
         _refuse_other_dim(ready, vectors, options)
-        sampled = usable[:: max(1, len(usable) // SAMPLE)][:SAMPLE]
+        # Anywhere in the table: what was added later may be another model's.
+        sampled = random.Random(len(usable)).sample(usable, min(SAMPLE, len(usable)))
         similarity = _agreement(store, vectors, known, sampled, ready, settings)
         # What was encoded here already is newer than the table.
         current, covered = store.known(), store.embedded(store.set_id(ready.provenances[0]))
@@ -138,27 +140,31 @@ def import_foreign(
 def _found_again(store: Catalogue, vectors: ForeignVectors, paths: set[str]) -> tuple[dict[str, str], int]:
     """(those of the folder's paths that are in the table -> as they are there, how many rows have no file).
 
-    The folder may have moved since: the part of the paths to leave out is the one with which most are found.
+    The folder may have moved since: its old place is the beginning under which most rows are found, this
+    folder itself among equals. Rows with another beginning are of other files.
     """
-    rows = [(path, path.replace("\\", "/").split("/")) for path in foreign_paths(store, vectors)]
-    deepest = min((len(parts) for _, parts in rows), default=1)
-    a_few = [parts for _, parts in rows[:: max(1, len(rows) // 200)]]
-
-    def hits(depth: int) -> int:
-        return sum("/".join(parts[depth:]) in paths for parts in a_few)
-
-    depth = max(range(deepest), key=hits, default=0)
-    found = {}
+    rows = [(path, tuple(path.replace("\\", "/").split("/"))) for path in foreign_paths(store, vectors)]
+    here = tuple(store.root.as_posix().split("/"))
+    hits: Counter[tuple[str, ...]] = Counter()
+    for _, parts in rows[:: max(1, len(rows) // ROWS_TO_LOCATE)]:
+        hits.update(parts[:depth] for depth in range(len(parts)) if "/".join(parts[depth:]) in paths)
+    old = max(hits, key=lambda place: (hits[place], place == here, len(place)), default=here)
+    found: dict[str, str] = {}
     for path, parts in rows:
-        relative = "/".join(parts[depth:])
-        if relative in paths:
-            found[relative] = path
+        relative = "/".join(parts[len(old) :])
+        if parts[: len(old)] == old and relative in paths:
+            found.setdefault(relative, path)
     return found, len(rows) - len(found)
 
 
 def _unwritten_since(store: Catalogue, facts: FileFacts) -> bool:
     moment = written_ns(store)
-    return moment is None or facts.mtime_ns <= moment
+    if moment is None:
+        raise DedupError(
+            "When the other tool last wrote its table was never noted, so pictures changed since cannot be told.",
+            "Index the folder anew; the table stays as it is.",
+        )
+    return facts.mtime_ns <= moment
 
 
 def _seen_alike(root: Path, facts: FileFacts) -> bool:
@@ -189,18 +195,19 @@ def _agreement(
     old, new = [], []
     for facts in sampled:
         prepared = decoding.read_and_prepare(store.root, facts, encoder.prepare, settings.max_megapixels)
-        if prepared.pixels is not None:
-            old.append(foreign_vector(store, vectors, known[facts.path]))
+        vector = foreign_vector(store, vectors, known[facts.path])
+        if prepared.pixels is not None and _is_direction(vector):
+            old.append(vector)
             new.append(_encoded(prepared, encoder))
     if not old:
         raise DedupError("None of the sampled pictures could be read.", "Index the folder anew.")
-    with np.errstate(invalid="ignore", divide="ignore"):
-        similar = np.nan_to_num(cosine(np.stack(old), np.stack(new)))
-    if float((similar >= SAME_MODEL).mean()) < AGREEING:
+    similar = cosine(np.stack(old), np.stack(new))
+    if strange := int((similar < SAME_MODEL).sum()):
+        # One wrong vector in the sample means others that nobody looked at.
         raise DedupError(
-            f"The table's vectors are not those of {settings.encoder}: of {len(similar)} pictures encoded again the "
-            f"similarity is {float(np.median(similar)):.3f}, where the same model gives 1.",
-            "Try another model or embedding; the table stays as it is.",
+            f"The table's vectors are not those of {settings.encoder} and these pictures: {strange} of {len(similar)} "
+            f"encoded again are different (median similarity {float(np.median(similar)):.3f}, the same model gives 1).",
+            "Try another model or embedding, or index the folder anew; the table stays as it is.",
         )
     return float(np.median(similar))
 
@@ -214,8 +221,11 @@ def _vector(
 ) -> npt.NDArray[np.float32]:
     """The picture's vector in the table at length 1; encoded anew where that one is no direction at all."""
     vector = foreign_vector(store, vectors, known[prepared.item.path])
-    length = float(np.linalg.norm(vector))
-    return vector / np.float32(length) if 0 < length < np.inf else _encoded(prepared, encoder)
+    return vector / np.linalg.norm(vector) if _is_direction(vector) else _encoded(prepared, encoder)
+
+
+def _is_direction(vector: npt.NDArray[np.float32]) -> bool:
+    return 1e-12 < float(np.linalg.norm(vector.astype(np.float64))) < np.inf
 
 
 def _encoded(prepared: decoding.Prepared, encoder: Encoder) -> npt.NDArray[np.float32]:

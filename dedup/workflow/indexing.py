@@ -66,7 +66,7 @@ def index(
         before = scan.compare(listing, store.known())
         changes = hasher.recognise_moved(store, before)
         todo = listing.files if again else _without_vector(store, changes, wanted)
-        summary = hasher.HashSummary(0, 0, 0.0)
+        summary = hasher.HashSummary(0, {}, 0.0)
         if todo:
             ready = encoder or load_encoder(row, options, report)
             size = settings.batch_size or batching.batch_size_for(ready, row.batch_size)
@@ -77,8 +77,8 @@ def index(
             store.count("ok"),
             summary.encoded,
             len(before.new) - len(changes.new),
-            store.unreadable(),
-            summary.unreadable,
+            {**store.unreadable(), **summary.unreadable},
+            len(summary.unreadable),
             len(changes.gone),
             listing.links,
             listing.refused,
@@ -120,7 +120,8 @@ def _without_vector(store: Catalogue, changes: scan.Changes, wanted: _Identity) 
     for row in store.sets():
         made_by = row.provenance
         same_encoder = (made_by.encoder, made_by.preprocessing) == (encoder, preprocessing)
-        if same_encoder and made_by.layer in embedded and checkpoint in ("", made_by.checkpoint):
+        fits = checkpoint == made_by.checkpoint or (checkpoint == "" and not embedded.get(made_by.layer))
+        if same_encoder and made_by.layer in embedded and fits:
             embedded[made_by.layer] |= store.embedded(row.id)
     covered = set.intersection(*embedded.values())
     unreadable = store.unreadable()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from dedup.encoders import HAMMING, spec
 from dedup.provenance import Provenance
 from dedup.scan import real_folder
 from dedup.settings import Settings
-from dedup.store import Catalogue, database_path
+from dedup.store import Catalogue, has_database
 from dedup.workflow.indexing import load_options
 
 
@@ -29,7 +30,7 @@ class HeldSet:
 def held_sets(folder: str | Path) -> list[HeldSet]:
     """The sets in a folder's database that are not empty, the largest first; none where there is no database."""
     root = real_folder(folder)
-    if not database_path(root).exists():
+    if not has_database(root):
         return []
     with Catalogue(root) as store:
         total = store.count("ok")
@@ -50,7 +51,9 @@ def ranked_sets(folders: Sequence[str | Path], wanted: Wanted, settings: Setting
     before others. Otherwise the largest set does, and among equals that of the settings' encoder.
     """
     sets = comparable_sets(folders, wanted)
-    size = {one.provenance: one.pictures for one in held_sets(folders[0])}
+    size: Counter[Provenance] = Counter()
+    for folder in folders:
+        size.update({one.provenance: one.pictures for one in held_sets(folder)})
     usual = wanted_set(settings)
 
     def rank(one: Provenance) -> tuple[int, ...]:

@@ -11,8 +11,8 @@ from dedup import hasher, scan, trash
 from dedup.scan import real_folder
 from dedup.store import (
     Catalogue,
-    database_path,
     folder_lock,
+    has_database,
 )
 
 
@@ -63,7 +63,7 @@ def forget_ghosts(folder: str | Path) -> int:
 def is_indexed(folder: str | Path) -> bool:
     """Whether the folder's database holds embeddings, or there is no picture to embed."""
     root = real_folder(folder)
-    if not database_path(root).exists():
+    if not has_database(root):
         return False
     with Catalogue(root) as store:
         return any(row.pictures for row in store.sets()) or bool(store.count("ok") == 0 and store.known())
