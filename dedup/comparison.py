@@ -178,7 +178,7 @@ def _not_indexed(root: Path, wanted: Wanted) -> DedupError:
     from_weights = wanted.checkpoint.startswith("sha256:")
     options = (
         ("--encoder", wanted.encoder),
-        ("--kind", wanted.layer),
+        ("--kind", wanted.layer if wanted.encoder else ""),
         ("--weights" if from_weights else "--params", "PATH" if from_weights else wanted.checkpoint),
     )
     how = [word for option in options if option[1] for word in option]

@@ -42,7 +42,8 @@ def test_find_prints_one_object_of_the_promised_shape(indexed: Path) -> None:
         "skipped",
         "groups",
         "metric",
-        *("layer", "checkpoint"),
+        "layer",
+        "checkpoint",
     ]
     assert result["encoder"] == "efficientnet-lite0"
     assert result["threshold"] == 0.96
@@ -295,6 +296,21 @@ def test_weights_that_are_named_wrongly_are_said_even_when_nothing_is_left_to_en
         done = detector("index", indexed, "--encoder", name, "--weights", place)
         assert done.returncode == 1
         assert place in done.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes, which Windows has not")
+def test_weights_that_are_a_pipe_are_refused_and_not_waited_for(indexed: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("efficientnet-lite0", "sscd", "clip-vit-b32"):
+        done = detector("index", indexed, "--encoder", name, "--weights", tmp_path / "pipe", timeout=30)
+        assert done.returncode == 1
+        assert "neither a file nor a folder" in done.stderr
+
+
+def test_find_by_weights_that_are_not_there_compares_nothing(indexed: Path) -> None:
+    done = detector("find", indexed, "--encoder", "efficientnet-lite0", "--weights", "nowhere.pth")
+    assert done.returncode == 1
+    assert "nowhere.pth" in done.stderr
 
 
 # -- fingerprints and colour, from the index to the trash -------------------------------

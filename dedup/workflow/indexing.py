@@ -98,9 +98,19 @@ def load_options(settings: Settings) -> LoadOptions:
         raise DedupError(f"{row.name} has no weights: it is computed from the picture.", "Leave out --weights.")
     return LoadOptions(
         settings.kind if len(layers) > 1 else layers[0],
-        Path(settings.weights).expanduser() if settings.weights else None,
+        _weights(settings.weights),
         parameters=understand_parameters(settings.parameters, row.parameters, row.name),
     )
+
+
+def _weights(place: str) -> Path | None:
+    """The file or folder named, which need not exist; raises DedupError for a pipe, a device and the like."""
+    if not place:
+        return None
+    path = Path(place).expanduser()
+    if "\0" in place or (path.exists() and not path.is_file() and not path.is_dir()):
+        raise DedupError(f"{place} is neither a file nor a folder.", "Give the folder or file that holds the weights.")
+    return path
 
 
 def _identity_of(encoder: Encoder) -> _Identity:
