@@ -378,9 +378,9 @@ def test_which_set_is_compared_is_said_and_is_the_one_that_was_asked_for(folder:
     resaved(folder / "a.png", folder / "b.jpg", 0.5, quality=90)
     for parameters in ("hash_size=32", "hash_size=8"):
         assert detector("index", folder, "--encoder", "phash", "--params", parameters).returncode == 0
-    assert "phash, threshold 2 of 64 bits" in detector("find", folder, "--encoder", "phash").stdout
+    assert "phash, threshold 3 of 64 bits" in detector("find", folder, "--encoder", "phash").stdout
     done = detector("find", folder, "--encoder", "phash", "--params", "hash_size=32")
-    assert "phash hash_size=32,highfreq_factor=4, threshold 32 of 1024 bits" in done.stdout
+    assert "phash hash_size=32,highfreq_factor=4, threshold 48 of 1024 bits" in done.stdout
     both = detector("find", folder)
     assert "Comparing by Perceptual hash (hash_size=32,highfreq_factor=4); there are also hashes of" in both.stderr
     refused = detector("find", folder, "--encoder", "phash", "--params", "hash_size=20")
@@ -389,7 +389,7 @@ def test_which_set_is_compared_is_said_and_is_the_one_that_was_asked_for(folder:
     # A saved threshold that no longer fits the fingerprint is passed over.
     settings = {"encoder": "phash", "encoders": {"phash": {"threshold": 500.0}}}
     (home / "settings.json").write_text(json.dumps(settings))
-    assert "threshold 2 of 64 bits" in detector("find", folder, "--encoder", "phash").stdout
+    assert "threshold 3 of 64 bits" in detector("find", folder, "--encoder", "phash").stdout
 
 
 def test_matches_of_a_weak_encoder_are_shown_and_not_marked(folder: Path, tmp_path: Path) -> None:

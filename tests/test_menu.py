@@ -416,7 +416,7 @@ def test_settings_are_bounded_and_kept(terminal: Terminal, indexed: Path) -> Non
 
 
 def test_each_encoder_keeps_its_own_settings(terminal: Terminal, folder: Path) -> None:
-    save_picture(folder / "a.png", 1)
+    save_picture(folder / "a.png", 3)
     resaved(folder / "a.png", folder / "b.jpg", 0.5, quality=60)
     terminal.see("Folder with your pictures")
     terminal.type(str(folder))
@@ -440,7 +440,7 @@ def test_each_encoder_keeps_its_own_settings(terminal: Terminal, folder: Path) -
     terminal.type("3")
     terminal.see("has no hashes yet")
     terminal.type("y")
-    terminal.see("2 pictures indexed", "How many of the 256 bits", "Threshold [8]")
+    terminal.see("2 pictures indexed", "How many of the 256 bits", "Threshold [12]")
     terminal.type("300")
     terminal.see("does not lie between 0 and 256")
     terminal.type("100")

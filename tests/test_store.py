@@ -140,7 +140,9 @@ def test_whatever_happens_to_the_rows_each_vector_stays_with_its_content(
                 expected[one] = f"{one}{version}"
                 store.save([item(one, expected[one])], [PROVENANCE])
             elif step == "unreadable":
-                expected.pop(one, None)
+                # The same bytes having been read before, the reason cannot lie in them.
+                if expected.get(one) != f"{one}{version}":
+                    expected.pop(one, None)
                 store.save([item(one, f"{one}{version}", reason="damaged")], [PROVENANCE])
             elif step == "follow" and one in expected and other not in expected:
                 expected[other] = expected.pop(one)
