@@ -32,7 +32,7 @@ def what_is_hashed(folder: Path) -> str:
     by_count: dict[str, list[str]] = {}
     for one, words in zip(held, sets_in_words([one.provenance for one in held]), strict=True):
         by_count.setdefault(f"{one.pictures:,} of {one.of:,} pictures", []).append(words)
-    return "\n".join(f"Hashes of {count}: {', '.join(sets)}" for count, sets in by_count.items())
+    return "\n".join(f"Hashes of {count}: {'; '.join(sets)}" for count, sets in by_count.items())
 
 
 def ask_hashing(folder: Path) -> tuple[bool, Settings]:
