@@ -11,6 +11,7 @@ import numpy as np
 
 from dedup import settings
 from dedup.encoders import Encoder, Float32Rows, Uint8Array
+from dedup.encoders.device import is_out_of_memory
 from dedup.errors import DedupError
 from dedup.progress import Notice, Report
 
@@ -74,14 +75,6 @@ def batch_size_for(encoder: Encoder, start: int) -> int:
         size = _largest_worthwhile(encoder, start)
         _remember({**known, key: size})
     return size
-
-
-def is_out_of_memory(problem: BaseException) -> bool:
-    """Whether an error says that memory ran out, on whatever device."""
-    # torch.OutOfMemoryError is a RuntimeError; the CPU allocator and CUDA's libraries raise plain ones.
-    text = str(problem).lower()
-    signs = ("out of memory", "not enough memory", "can't allocate memory", "alloc_failed")
-    return isinstance(problem, MemoryError) or any(sign in text for sign in signs)
 
 
 def _largest_worthwhile(encoder: Encoder, start: int) -> int:

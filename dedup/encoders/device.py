@@ -1,4 +1,4 @@
-"""The device encoders run on, and the guard against a torchvision that does not fit its torch."""
+"""The device encoders run on, its memory, and the guard against a torchvision that does not fit its torch."""
 
 from __future__ import annotations
 
@@ -34,3 +34,11 @@ def hide_unusable_torchvision() -> bool:
         sys.modules["torchvision"] = None  # type: ignore[assignment]
         return True
     return False
+
+
+def is_out_of_memory(problem: BaseException) -> bool:
+    """Whether an error says that memory ran out, on whatever device."""
+    # torch.OutOfMemoryError is a RuntimeError; the CPU allocator and CUDA's libraries raise plain ones.
+    text = str(problem).lower()
+    signs = ("out of memory", "not enough memory", "can't allocate memory", "alloc_failed")
+    return isinstance(problem, MemoryError) or any(sign in text for sign in signs)

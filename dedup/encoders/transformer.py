@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from dedup.encoders import hub
-from dedup.encoders.device import choose_device
+from dedup.encoders.device import choose_device, is_out_of_memory
 from dedup.encoders.hub import Checkpoint, Source
 from dedup.encoders.interface import BOTH, Encoder, Float32Rows, LoadOptions
 from dedup.encoders.network import NetworkEncoder
@@ -69,7 +69,7 @@ def load(checkpoint: Checkpoint, options: LoadOptions) -> Encoder:
             made_by, names, forward, prepare, scaling, device, channels_last=family.convolutional, text=text
         )
     except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as problem:
-        if "memory" in str(problem).lower():
+        if is_out_of_memory(problem):
             raise
         raise WeightsUnavailable(
             f"The preprocessor_config.json of {checkpoint.name} in {source.place} does not fit its weights.",

@@ -110,7 +110,8 @@ def import_foreign(
         files = scan.list_pictures(root).files
         known, gone = _found_again(store, vectors, {facts.path for facts in files})
         here = [facts for facts in files if facts.path in known]
-        usable = [facts for facts in here if _unwritten_since(store, facts) and _seen_alike(root, facts)]
+        moment = _last_written(store)
+        usable = [facts for facts in here if facts.mtime_ns <= moment and images.shown_as_stored(root / facts.path)]
         if not usable:
             raise DedupError(
                 "None of the pictures in the other tool's table is in this folder as it was.", "Index the folder anew."
@@ -157,18 +158,15 @@ def _found_again(store: Catalogue, vectors: ForeignVectors, paths: set[str]) -> 
     return found, len(rows) - len(found)
 
 
-def _unwritten_since(store: Catalogue, facts: FileFacts) -> bool:
+def _last_written(store: Catalogue) -> int:
+    """When the other tool last wrote its table, in ns; raises DedupError where nobody noted it."""
     moment = written_ns(store)
     if moment is None:
         raise DedupError(
             "When the other tool last wrote its table was never noted, so pictures changed since cannot be told.",
             "Index the folder anew; the table stays as it is.",
         )
-    return facts.mtime_ns <= moment
-
-
-def _seen_alike(root: Path, facts: FileFacts) -> bool:
-    return images.shown_as_stored(root / facts.path)
+    return moment
 
 
 def _refuse_other_dim(encoder: Encoder, vectors: ForeignVectors, options: LoadOptions) -> None:
