@@ -104,7 +104,7 @@ def _settings(arguments: argparse.Namespace) -> Settings:
 def _add_finding(add: Callable[..., argparse.ArgumentParser]) -> None:
     index = _command(add, "index", commands.index, "encode new and changed pictures into the folder's database")
     index.add_argument("--all", action="store_true", help="encode every picture again")
-    _add_encoder_options(index, BOUNDS["encoder"].help)
+    _add_encoder_options(index, BOUNDS["encoder"].help, BOUNDS["kind"].help)
     index.add_argument("--batch-size", type=int, help=BOUNDS["batch_size"].help)
     index.add_argument("--workers", type=int, dest="num_workers", help=BOUNDS["num_workers"].help)
     index.add_argument("--max-megapixels", type=int, help=BOUNDS["max_megapixels"].help)
@@ -133,9 +133,12 @@ def _names() -> list[str]:
     return [row.name for row in REGISTRY]
 
 
-def _add_encoder_options(parser: argparse.ArgumentParser, encoder_help: str) -> None:
+ONE_KIND = "which embedding, where the encoder has several: final or hidden (default: final)"
+
+
+def _add_encoder_options(parser: argparse.ArgumentParser, encoder_help: str, kind_help: str = ONE_KIND) -> None:
     parser.add_argument("--encoder", choices=_names(), metavar="NAME", help=f"{encoder_help} (encoders lists them)")
-    parser.add_argument("--kind", help=BOUNDS["kind"].help)
+    parser.add_argument("--kind", help=kind_help)
     parser.add_argument("--params", dest="parameters", metavar="NAME=VALUE,...", help=BOUNDS["parameters"].help)
     parser.add_argument("--weights", metavar="PATH", help=BOUNDS["weights"].help)
 

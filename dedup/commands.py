@@ -166,6 +166,7 @@ def _import_from(folder: str | Path, arguments: argparse.Namespace, chosen: Sett
             raise DedupError("Importing needs to know which model made the vectors.", "Add --encoder NAME.")
         say("To import, name the model: " + command("import", str(folder), "--encoder", "NAME"))
         return DONE
+    _refuse_both(arguments)
     layer = spec(chosen.encoder).layers(arguments.kind or "")[0]
     wanted = (chosen.encoder, layer)
     fitting = [one.vectors for one in workflow.foreign(folder) if wanted in one.models]
@@ -273,14 +274,19 @@ def _wanted(arguments: argparse.Namespace, chosen: Settings) -> Wanted:
     if not arguments.encoder:
         if arguments.parameters or arguments.weights:
             raise DedupError("--params and --weights belong to an encoder.", "Add --encoder NAME.")
+        _refuse_both(arguments)
         return Wanted(layer=arguments.kind or "")
-    if arguments.kind == BOTH:
-        raise DedupError("Pictures are compared by one embedding.", "Choose --kind final or --kind hidden.")
+    _refuse_both(arguments)
     exact = workflow.wanted_set(replace(chosen, kind=arguments.kind or ""))
     if arguments.weights and not exact.checkpoint:
         raise DedupError(f"There are no weights of {arguments.encoder} at {arguments.weights}.", "Check the path.")
     checkpoint = exact.checkpoint if arguments.parameters or arguments.weights else ""
     return Wanted(arguments.encoder, arguments.kind or "", checkpoint)
+
+
+def _refuse_both(arguments: argparse.Namespace) -> None:
+    if arguments.kind == BOTH:
+        raise DedupError("This is done with one embedding at a time.", "Choose --kind final or --kind hidden.")
 
 
 def _program() -> dict[str, str]:

@@ -307,6 +307,13 @@ def test_weights_that_are_a_pipe_are_refused_and_not_waited_for(indexed: Path, t
         assert "neither a file nor a folder" in done.stderr
 
 
+def test_both_embeddings_at_once_are_refused_where_one_is_compared_or_imported(indexed: Path) -> None:
+    for words in (["find"], ["find", "--encoder", "clip-vit-b32"], ["review", "--encoder", "clip-vit-b32"]):
+        done = detector(*words, indexed, "--kind", "both")
+        assert done.returncode == 1
+        assert "--kind final or --kind hidden" in done.stderr
+
+
 def test_find_by_weights_that_are_not_there_compares_nothing(indexed: Path) -> None:
     done = detector("find", indexed, "--encoder", "efficientnet-lite0", "--weights", "nowhere.pth")
     assert done.returncode == 1
