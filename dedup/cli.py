@@ -21,7 +21,7 @@ from dedup.console import Back, Leave, note
 from dedup.encoders import REGISTRY
 from dedup.errors import DedupError
 from dedup.keep import STRATEGIES
-from dedup.settings import BOUNDS, Settings
+from dedup.settings import BOUNDS, TIERS_MARKED, Settings
 from dedup.store.foreign import COLUMNS
 
 Command = Callable[[argparse.Namespace, Settings], int]
@@ -128,6 +128,27 @@ def _add_finding(add: Callable[..., argparse.ArgumentParser]) -> None:
     encoders.add_argument("--weights", help=BOUNDS["weights"].help)
     encoders.add_argument("--params", dest="parameters", metavar="NAME=VALUE,...", help=BOUNDS["parameters"].help)
 
+    calibrate = _command(
+        add,
+        "calibrate",
+        commands.calibrate,
+        "measure on edited copies of a folder's own pictures what each threshold finds and confuses, and propose one",
+        folders=None,
+    )
+    calibrate.add_argument("folder", metavar="FOLDER", help="a folder with pictures; nothing in it is changed")
+    _add_encoder_options(calibrate, BOUNDS["encoder"].help)
+    calibrate.add_argument("--sample", type=int, default=100, metavar="N", help="pictures to copy (default: 100)")
+    calibrate.add_argument("--seed", type=int, default=1, metavar="S", help="another seed, other pictures (default: 1)")
+    calibrate.add_argument(
+        "--most-false",
+        type=float,
+        default=1.0,
+        metavar="N",
+        help="false matches accepted in 10,000 pictures (default: 1)",
+    )
+    calibrate.add_argument("--plot", type=Path, metavar="FILE.png", help="default: calibration-ENCODER.png here")
+    calibrate.add_argument("--json", action="store_true", help="print one JSON object")
+
 
 def _names() -> list[str]:
     return [row.name for row in REGISTRY]
@@ -151,6 +172,14 @@ def _add_find_options(parser: argparse.ArgumentParser) -> None:
         "differ (default: the encoder's)",
     )
     _add_encoder_options(parser, "compare the vectors of this encoder")
+    parser.add_argument(
+        "--candidates", type=_threshold, help="verify pairs from this similarity, or number of bits, on"
+    )
+    parser.add_argument("--neighbours", type=int, help=BOUNDS["neighbours"].help)
+    parser.add_argument("--mark", choices=TIERS_MARKED, help=_marks_help())
+    parser.add_argument(
+        "--look-alikes", action="store_true", help="also show pairs at the threshold that could not be verified"
+    )
     parser.add_argument("--within", action="store_true", help="with several folders: also pairs inside each of them")
     parser.add_argument("--keep", choices=list(STRATEGIES), default="largest", help=_strategies_help())
     parser.add_argument("--keep-all-of", metavar="FOLDER", help="never remove anything from this folder")
@@ -209,6 +238,13 @@ def _command(
 
 def _add_yes(parser: argparse.ArgumentParser, text: str = "do not ask") -> None:
     parser.add_argument("--yes", "-y", action="store_true", help=text)
+
+
+def _marks_help() -> str:
+    return (
+        "what may be marked for removal: exact (equal pixels), same (the same picture, re-saved or resized; the "
+        "default), edited (cropped, recoloured, captioned ... too), all (everything at the threshold)"
+    )
 
 
 def _strategies_help() -> str:

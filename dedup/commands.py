@@ -9,12 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dedup import console, encoder_table, jobs, settings, workflow
+from dedup import calibration, console, encoder_table, jobs, settings, workflow
 from dedup.console import note, say
 from dedup.encoders import BOTH, COSINE, HAMMING, spec
 from dedup.errors import DedupError, command
 from dedup.jobs import DONE, INTERRUPTED
 from dedup.keep import KeepRule, rule_for
+from dedup.progress import Cancelled
 from dedup.provenance import Provenance
 from dedup.scan import real_folder
 from dedup.settings import Settings
@@ -23,7 +24,7 @@ from dedup.trash import Plan, load_plan, save_plan
 from dedup.wording import distance, files, printable, sets_in_words, size, when
 from dedup.workflow import FindOptions, Found, Wanted
 
-NAMES_OF_COMMANDS = "index, find, review, remove, undo, purge, clean, names, status, encoders, import"
+NAMES_OF_COMMANDS = "index, find, review, remove, undo, purge, clean, names, status, encoders, calibrate, import"
 
 
 def index(arguments: argparse.Namespace, chosen: Settings) -> int:
@@ -149,6 +150,32 @@ def encoders(arguments: argparse.Namespace, chosen: Settings) -> int:
     return DONE
 
 
+def calibrate(arguments: argparse.Namespace, chosen: Settings) -> int:
+    """Measure on edited copies of a folder's own pictures what each threshold finds, and propose one."""
+    _refuse_both(arguments)
+    if chosen.kind == BOTH:
+        chosen = replace(chosen, kind="")
+    options = calibration.CalibrateOptions(arguments.sample, arguments.seed, arguments.most_false)
+    folder = real_folder(arguments.folder)
+    place = calibration.place_for_plot(arguments.plot, chosen.encoder, folder, settings.home())
+    try:
+        with console.working() as report:
+            result = calibration.calibrate(folder, chosen, options, report)
+    except Cancelled:
+        note("Stopped. The temporary copies are gone, and nothing was changed.")
+        return INTERRUPTED
+    if not arguments.json:
+        # Before the plot: should that fail, the figures are not lost.
+        for line in calibration.lines(result):
+            say(printable(line))
+    plot = calibration.write_plot(result, place)
+    if arguments.json:
+        say(json.dumps({**calibration.as_json(result), "plot": os.fspath(plot)}))
+    else:
+        say(f"Plot: {printable(plot)}")
+    return DONE
+
+
 def import_table(arguments: argparse.Namespace, chosen: Settings) -> int:
     """Show what another tool's table in each folder's database holds, and import it when a model is named."""
     return jobs.for_each(arguments.folders, lambda folder: _import_from(folder, arguments, chosen))
@@ -237,6 +264,7 @@ def as_json(found: Found) -> dict[str, Any]:
                         **({"bits": distance(member.similarity, member.bits)} if member.bits else {}),
                         "tier": member.tier,
                         "marked": member.marked,
+                        "remark": member.remark,
                     }
                     for member in group.others
                 ],
@@ -266,7 +294,17 @@ def _find_options(arguments: argparse.Namespace, chosen: Settings) -> FindOption
         raise DedupError("--keep second needs two folders.", "Name both.")
     else:
         rule = rule_for(arguments.keep, folders)
-    return FindOptions(_wanted(arguments, chosen), arguments.threshold, arguments.within, rule)
+    return FindOptions(
+        _wanted(arguments, chosen),
+        arguments.threshold,
+        arguments.within,
+        rule,
+        mark=chosen.mark,
+        look_alikes=arguments.look_alikes,
+        candidates=arguments.candidates,
+        neighbours=chosen.neighbours,
+        max_megapixels=chosen.max_megapixels,
+    )
 
 
 def _wanted(arguments: argparse.Namespace, chosen: Settings) -> Wanted:

@@ -120,6 +120,16 @@ def threshold_for(wanted: float | None, provenance: Provenance) -> float:
     raise DedupError(f"The threshold must lie between 0 and 1, not {wanted:g}.", "Try 0.96.")
 
 
+def lowest_candidate(wanted: float | None, provenance: Provenance) -> float:
+    """The similarity from which pairs are verified: from the one asked for in the metric's unit, else the encoder's."""
+    if provenance == NOTHING:
+        return 1.0
+    if wanted is None:
+        rows = [row for row in REGISTRY if row.name == provenance.encoder]
+        wanted = rows[0].candidates_for(provenance.dim) if rows else 0.9
+    return as_similarity(threshold_for(wanted, provenance), provenance)
+
+
 def marks(provenance: Provenance) -> bool:
     """Whether matches in a set may be proposed for removal: not of weak encoders, nor of shortened fingerprints.
 

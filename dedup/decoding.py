@@ -21,6 +21,7 @@ import numpy as np
 
 from dedup import images
 from dedup.encoders.interface import Prepare, Uint8Array
+from dedup.encoders.pdq import frame_bits
 from dedup.errors import UnreadablePicture
 from dedup.scan import FileFacts
 from dedup.store import Indexed
@@ -70,7 +71,7 @@ def read_and_prepare(root: Path, facts: FileFacts, prepare: Prepare, max_megapix
     try:
         data, digest = _read_unchanged(root / facts.path, facts)
         picture = images.decode(data, prepare.size, max_megapixels)
-        pixels = prepare(picture.image)
+        pixels, frame = prepare(picture.image), frame_bits(picture.image)
     except UnreadablePicture as problem:
         # A reason that may pass is kept under a time no file has, so that the next index tries again.
         mtime_ns = TRY_AGAIN if problem.may_pass else facts.mtime_ns
@@ -88,6 +89,7 @@ def read_and_prepare(root: Path, facts: FileFacts, prepare: Prepare, max_megapix
         picture.format,
         prepare.contrast(picture.image, pixels),
         several_frames=picture.several_frames,
+        frame=frame,
     )
     return Prepared(item, pixels)
 

@@ -12,10 +12,11 @@ from pathlib import PurePosixPath
 
 from dedup import images
 from dedup.errors import UnreadablePicture
-from dedup.keep import IDENTICAL, SAME_PIXELS, Group, KeepRule, Match, Member
+from dedup.keep import Group, KeepRule, Match, Member
 from dedup.progress import Progress, Report
 from dedup.scan import FileFacts, Listing
 from dedup.store import Picture
+from dedup.tiers import IDENTICAL, SAME_PIXELS
 
 # What file managers, browsers, phones and messengers add to the name of a copy.
 _COPY_NAMES = tuple(

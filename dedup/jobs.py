@@ -149,6 +149,8 @@ def find(folders: Sequence[str | Path], options: FindOptions, chosen: Settings |
             note(f"Comparing by {words[0]}; there are also hashes of {', '.join(words[1:])} (--encoder NAME).")
         threshold = options.threshold if options.threshold is not None else _saved_threshold(sets[0])
         options = replace(options, wanted=Wanted(provenance=sets[0]), threshold=threshold)
+        if options.candidates is None:
+            options = replace(options, candidates=_saved_candidates(sets[0]))
     found = attempt(lambda report: workflow.find(folders, options, report))
     for notice in found.notices if found else ():
         note(notice)
@@ -161,6 +163,11 @@ def _saved_threshold(provenance: Provenance) -> float | None:
     if saved.threshold < 0 or (provenance.is_bits and not workflow.wanted_set(saved).admits(provenance)):
         return None
     return saved.threshold if saved.threshold <= (provenance.dim if provenance.is_bits else 1) else None
+
+
+def _saved_candidates(provenance: Provenance) -> float | None:
+    saved = settings.load(provenance.encoder).candidates
+    return saved if 0 <= saved <= (provenance.dim if provenance.is_bits else 1) else None
 
 
 def show_found(found: Found) -> None:

@@ -6,28 +6,38 @@ keeper and takes its untaken direct matches. So every removal matches its own li
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import math
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from dedup.store import Picture
+from dedup.tiers import IDENTICAL, LOOK_ALIKE, SAME_PIXELS, TIERS
 
-IDENTICAL = "identical file"
-SAME_PIXELS = "same pixels"
-SIMILAR = "similar"
+# What may be marked for removal without a person's doing, by name: the tiers that are.
+MARKS: Mapping[str, frozenset[str]] = {
+    "exact": frozenset(TIERS[:2]),
+    "same": frozenset(TIERS[:3]),
+    "edited": frozenset(TIERS[:4]),
+    "all": frozenset(TIERS),
+}
+
+# Formats that cannot hold a photograph's colours.
+FEW_COLOURS = ("GIF", "PCX")
 
 SortKey = tuple[int, int, int, int, int, int, str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class KeepRule:
-    """Largest file first; the pictures of ``keep_all_of`` (a folder) are never removed.
+    """Largest file first, or with ``best`` the best quality; pictures of ``keep_all_of`` (a folder) are never removed.
 
     Between equals the folder named first in ``folders`` keeps its picture.
     """
 
     keep_all_of: Path | None = None
     folders: tuple[Path, ...] = ()
+    best: bool = False
 
     def key(self, picture: Picture) -> SortKey:
         """Smaller is better: kept folder, bytes, pixels, age, order of folders, length of the path; ties by path."""
@@ -42,6 +52,16 @@ class KeepRule:
             str(picture.root),
         )
 
+    def rank(self, picture: Picture) -> tuple[int, ...]:
+        """What counts before the size of the file with ``best``: formats of few colours last, then the pixels.
+
+        Pixel counts within a quarter of each other are equal: which of them is better shows otherwise.
+        """
+        if not self.best:
+            return ()
+        pixels = max(1, picture.width * picture.height)
+        return (0 if self.keeps(picture) else 1, int(picture.format in FEW_COLOURS), -round(math.log(pixels, 1.5)))
+
     def keeps(self, picture: Picture) -> bool:
         """Whether this picture may never be removed, whatever it matches."""
         return self.keep_all_of is not None and picture.full_path.is_relative_to(self.keep_all_of)
@@ -53,7 +73,8 @@ class Match:
 
     ``bits``: the length of the fingerprints compared; 0 where embeddings were. ``sure``: whether
     the encoder is good enough for its matches to be proposed for removal. ``turned``: it is one only
-    when the picture is turned or mirrored.
+    when the picture is turned or mirrored. ``remark``: what verification found, as a plain sentence. ``edit``: 1 where
+    the picture that is matched is the edit of the two, 2 where the other is, 0 where nobody can tell.
     """
 
     other: int
@@ -62,6 +83,8 @@ class Match:
     bits: int = 0
     sure: bool = True
     turned: bool = False
+    remark: str = ""
+    edit: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +97,7 @@ class Member:
     marked: bool = True
     bits: int = 0
     turned: bool = False
+    remark: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +118,20 @@ def make_groups(
     candidates: Iterable[int],
     matches_of: Callable[[int], Iterable[Match]],
     rule: KeepRule,
+    *,
+    mark: frozenset[str] = MARKS["same"],
+    edits: Collection[int] = (),
+    closeness: Callable[[int], float] = lambda number: 0.0,
 ) -> list[Group]:
     """Groups without chaining, surest first, deterministic whatever the order of the input.
 
     ``candidates`` are the numbers of pictures with any match; ``matches_of`` gives their
-    direct, symmetric matches.
+    direct, symmetric matches. ``mark`` names the tiers to be marked. ``edits`` are the numbers of pictures that are
+    edits of others here: they become keepers only of what is left. ``closeness`` breaks ties for the rule "best".
     """
     taken: set[int] = set()
     groups = []
-    for number in sorted(candidates, key=lambda number: rule.key(pictures[number])):
+    for number in sorted(candidates, key=lambda number: keep_order(number, pictures[number], rule, edits, closeness)):
         if number in taken:
             continue
         free = [
@@ -114,19 +143,32 @@ def make_groups(
             continue
         taken.add(number)
         taken.update(match.other for match in free)
-        members = [_member(pictures[number], pictures[match.other], match) for match in free]
-        members.sort(key=lambda member: (-member.similarity, rule.key(member.picture)))
+        members = [_member(pictures[number], pictures[match.other], match, mark) for match in free]
+        members.sort(key=lambda member: (TIERS.index(member.tier), -member.similarity, rule.key(member.picture)))
         groups.append(Group(pictures[number], tuple(members)))
-    groups.sort(key=lambda group: (-group.others[0].similarity, rule.key(group.keeper)))
+    # A set is as sure as its least sure member.
+    groups.sort(
+        key=lambda group: (TIERS.index(group.others[-1].tier), -group.others[0].similarity, rule.key(group.keeper))
+    )
     return groups
 
 
-def _member(keeper: Picture, picture: Picture, match: Match) -> Member:
-    # Encoders see one frame: pages and animations that only begin alike must not be removed unseen. Nor must a
-    # picture that someone turned or mirrored on purpose: an arrow to the left is no copy of one to the right.
+def keep_order(
+    number: int, picture: Picture, rule: KeepRule, edits: Collection[int], closeness: Callable[[int], float]
+) -> tuple[object, ...]:
+    """In which order pictures become keepers: no edit before an original, then as the rule says."""
+    middle = round(-closeness(number), 2) if rule.best else 0.0
+    return (number in edits, *rule.rank(picture), middle, *rule.key(picture))
+
+
+def _member(keeper: Picture, picture: Picture, match: Match, mark: frozenset[str]) -> Member:
+    # Only one frame is looked at: pages and animations that only begin alike must not be removed unseen. Nor may an
+    # original for the sake of its edit, nor what merely looks alike once turned: an arrow to the left is no copy.
+    is_exact = match.tier in (IDENTICAL, SAME_PIXELS)
     several = keeper.several_frames or picture.several_frames
-    unsure = match.tier == SIMILAR and (not match.sure or match.turned or several)
-    return Member(picture, match.similarity, match.tier, not unsure, match.bits, match.turned)
+    unsure = match.tier == LOOK_ALIKE and (not match.sure or match.turned)
+    marked = match.tier in mark and (is_exact or not (several or unsure or match.edit == 1))
+    return Member(picture, match.similarity, match.tier, marked, match.bits, match.turned, match.remark)
 
 
 def bytes_freed(groups: Iterable[Group]) -> int:
@@ -136,6 +178,7 @@ def bytes_freed(groups: Iterable[Group]) -> int:
 
 STRATEGIES: Mapping[str, str] = {
     "largest": "keep the largest file, from whichever folder",
+    "best": "keep the best quality: no edits, no enlargements, the most detail",
     "first": "keep everything in folder 1, remove its copies from folder 2",
     "second": "keep everything in folder 2, remove its copies from folder 1",
 }
@@ -147,4 +190,4 @@ def rule_for(strategy: str, folders: Sequence[Path]) -> KeepRule:
         return KeepRule(folders[0], tuple(folders))
     if strategy == "second" and len(folders) > 1:
         return KeepRule(folders[1], tuple(folders))
-    return KeepRule(None, tuple(folders))
+    return KeepRule(None, tuple(folders), best=strategy == "best")

@@ -7,7 +7,7 @@ vectors as stored, one tile, and the pairs found; nothing of size n x n ever exi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,8 @@ ROUNDING = 1e-9
 # About two gigabytes; more comes only from a threshold far too low, and is an error, never a cut.
 MAX_PAIRS = 40_000_000
 DEFAULT_TILE_BYTES = 64 << 20
+# Candidate pairs in memory before those beyond the nearest are let go: about a quarter of a gigabyte.
+HELD_AT_ONCE = 10_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ def find_matches(
     folders: IntVector | None = None,
     *,
     within: bool = True,
+    nearest: Nearest | None = None,
     report: Report = silent,
     tile_bytes: int = DEFAULT_TILE_BYTES,
     device: str = "cpu",
@@ -57,7 +60,8 @@ def find_matches(
     ``vectors`` may be an (n, dim) array of any float dtype, rows of any length but zero. The
     similarity is the cosine; of fingerprints with several views, that of the best view. ``folders`` gives
     each row's folder number; with ``within=False`` only pairs from different folders come
-    back. Raises DedupError when a low threshold makes more pairs than memory can hold.
+    back. ``nearest`` collects the pairs below the threshold that deserve a look. Raises DedupError
+    when a low threshold makes more pairs than memory can hold.
     """
     vectors = Vectors.of(vectors)
     count = len(vectors)
@@ -70,10 +74,14 @@ def find_matches(
     product = _product_on(device)
     for number, (rows, columns) in enumerate(tiles):
         report(Progress("comparisons", number, len(tiles)))
-        part = _match_tile(vectors, order, rows, columns, threshold, product)
+        part = _match_tile(vectors, order, rows, columns, min(threshold, nearest.lowest if nearest else 1.0), product)
         if not within and len(part[0]):
             between = folders[part[0]] != folders[part[1]]
             part = part[0][between], part[1][between], part[2][between]
+        if nearest is not None:
+            above = part[2] >= threshold - ROUNDING
+            nearest.add(part[0][~above], part[1][~above], part[2][~above])
+            part = part[0][above], part[1][above], part[2][above]
         found.append(part)
         total += len(part[0])
         if total > MAX_PAIRS:
@@ -83,6 +91,54 @@ def find_matches(
             )
     report(Progress("comparisons", len(tiles), len(tiles)))
     return _best_first(found)
+
+
+@dataclass(slots=True)
+class Nearest:
+    """Pairs collected while matching: of each row its ``most`` nearest at or above ``lowest``, in either direction.
+
+    ``cut`` counts the pairs that were above ``lowest`` and not among them.
+    """
+
+    lowest: float
+    most: int
+    cut: int = 0
+    _found: list[tuple[IntVector, IntVector, FloatVector]] = field(default_factory=list)
+    _held: int = 0
+
+    def add(self, left: IntVector, right: IntVector, similarity: FloatVector) -> None:
+        """Take pairs of row numbers; now and then those that cannot be among the nearest are let go."""
+        self._found.append((left, right, similarity))
+        self._held += len(left)
+        if self._held > HELD_AT_ONCE:
+            self._prune()
+
+    def matches(self) -> Matches:
+        """The pairs that remain, best first."""
+        self._prune()
+        return _best_first(self._found)
+
+    def _prune(self) -> None:
+        pairs = _best_first(self._found)
+        if len(pairs):
+            keep = _among_nearest(pairs.left, pairs.right, self.most)
+            self.cut += int((~keep).sum())
+            pairs = Matches(pairs.left[keep], pairs.right[keep], pairs.similarity[keep])
+        self._found, self._held = [(pairs.left, pairs.right, pairs.similarity)], len(pairs)
+
+
+def _among_nearest(left: IntVector, right: IntVector, most: int) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """For pairs sorted best first: whether each is among the ``most`` first of its left or of its right row."""
+    count = len(left)
+    rows = np.concatenate([left, right])
+    place = np.tile(np.arange(count), 2)
+    order = np.lexsort((place, rows))
+    sorted_rows = rows[order]
+    starts = np.searchsorted(sorted_rows, sorted_rows)
+    rank = np.empty(2 * count, dtype=np.int64)
+    rank[order] = np.arange(2 * count) - starts
+    keep: np.ndarray[Any, np.dtype[np.bool_]] = (rank[:count] < most) | (rank[count:] < most)
+    return keep
 
 
 def _tiles(folders: IntVector, side: int, within: bool) -> Iterator[tuple[slice, slice]]:

@@ -1,4 +1,4 @@
-"""The direct matches of each picture: by digest at any threshold, by embedding at or above it.
+"""The direct matches of each picture: by digest, by embedding at a threshold, and by looking at the pixels.
 
 Files with the same bytes are one *content*: contents are compared, files are matched. So a
 thousand copies of one file cost one comparison, and no list of their half a million pairs.
@@ -6,22 +6,40 @@ thousand copies of one file cost one comparison, and no list of their half a mil
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 
-from dedup.keep import IDENTICAL, SIMILAR, Match
-from dedup.match import ROUNDING, IntVector, find_matches
-from dedup.progress import Report, silent
+from dedup.keep import Match
+from dedup.match import ROUNDING, IntVector, Matches, Nearest, find_matches
+from dedup.progress import Progress, Report, silent
+from dedup.provenance import BITS, Provenance
 from dedup.store import Picture
+from dedup.tiers import IDENTICAL, LOOK_ALIKE
 from dedup.vectors import Rows, Vectors
+from dedup.verifier import FLAT_CONTRAST
+from dedup.verify.verification import Verification, sentence
 
-# Standard deviation (of 255) below which a picture shows next to nothing. Encoders see no
-# difference between two such pictures, and none to one that shows little more: only equal bytes make it a copy.
-FLAT_CONTRAST = 6.0
+# Of the 256 bits of two whole frames, how many may differ for the pair to be looked at: unrelated pictures differ in
+# about 128, one pair of a million in fewer than 80.
+FRAME_BITS, FRAME_DISTANCE = 256, 80
+FRAMES = Provenance("frame", "", "", 1, FRAME_BITS, BITS)
+# A picture is looked at beside the members of its own cluster that it was not compared with, up to so many.
+MOST_OF_CLUSTER = 1000
+# How many of a cluster may turn out to be edits before the search for its original ends.
+MOST_TRIED = 5
+LOOKED_AT_ONCE = 2048
 
 Dismissed = Callable[[bytes, bytes], bool]
+
+
+class Verify(Protocol):
+    """Looks at pairs of picture numbers: one result each, None where a file could not be read."""
+
+    def __call__(self, pairs: Sequence[tuple[int, int]], what: str = ..., /) -> list[Verification | None]:
+        """The results, of the second as seen from the first."""
 
 
 def nothing_dismissed(first: bytes, second: bytes) -> bool:
@@ -29,8 +47,74 @@ def nothing_dismissed(first: bytes, second: bytes) -> bool:
     return False
 
 
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """How deep below the threshold pairs are looked at: down to this similarity, so many nearest of each picture."""
+
+    lowest: float
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Link:
+    """Two contents compared: how similar, whether at the threshold, only when turned, and what a look showed."""
+
+    similarity: float
+    above: bool
+    turned: bool
+    seen: Verification | None
+
+    @property
+    def is_duplicate(self) -> bool:
+        return self.seen is not None and self.seen.tier != LOOK_ALIKE
+
+
+class Clusters:
+    """Which contents hang together through duplicates: a forest that joins as they are found."""
+
+    def __init__(self, count: int) -> None:
+        self._parent = list(range(count))
+        self._members: dict[int, list[int]] = {}
+
+    def root(self, content: int) -> int:
+        """The one that stands for the cluster of a content."""
+        while self._parent[content] != content:
+            self._parent[content] = self._parent[self._parent[content]]
+            content = self._parent[content]
+        return content
+
+    def join(self, first: int, second: int) -> None:
+        """Make one cluster of two."""
+        large, small = self.root(first), self.root(second)
+        if large != small:
+            if len(self.of(large)) < len(self.of(small)):
+                large, small = small, large
+            self._members[large] = [*self.of(large), *self.of(small)]
+            self._parent[small] = large
+            self._members.pop(small, None)
+
+    def copy(self) -> Clusters:
+        """One to try joins on."""
+        other = Clusters(0)
+        other._parent, other._members = self._parent.copy(), self._members.copy()
+        return other
+
+    def of(self, content: int) -> list[int]:
+        """The contents of a content's cluster."""
+        root = self.root(content)
+        return self._members.get(root, [root])
+
+    def members(self) -> list[list[int]]:
+        """The clusters of more than one content, each sorted."""
+        return [sorted(members) for _, members in sorted(self._members.items())]
+
+
 class Neighbours:
-    """Who matches whom among pictures whose row i has vector i and folder number i."""
+    """Who matches whom among pictures whose row i has vector i and folder number i.
+
+    Without ``verify`` every match at the threshold is a look-alike. With it, pairs down to ``depth`` are looked at:
+    those found to be duplicates match, the others only at the threshold and with ``look_alikes``.
+    """
 
     def __init__(
         self,
@@ -39,6 +123,9 @@ class Neighbours:
         folders: Sequence[int],
         threshold: float,
         *,
+        verify: Verify | None = None,
+        depth: Depth | None = None,
+        look_alikes: bool = True,
         within: bool = True,
         dismissed: Dismissed = nothing_dismissed,
         sure: bool = True,
@@ -51,47 +138,96 @@ class Neighbours:
         self._bits = self._vectors.dim if self._vectors.is_bits else 0
         self._folders = folders
         self._threshold = threshold
+        self._verify = verify
+        self._look_alikes = look_alikes
         self._within = within
         self._dismissed = dismissed
+        self.cut = 0
         self._files_of: list[list[int]] = []
         self._content_of = self._collapse()
-        self._match_contents(device, report)
+        self._links: dict[int, dict[int, _Link]] = {}
+        self._clusters = Clusters(len(self._files_of))
+        self._explore(self._similar_contents(depth, device, report), report)
 
     def candidates(self) -> list[int]:
         """The numbers of the pictures that may have a match, in order."""
+        linked = {content for content, links in self._links.items() if any(map(self._shows, links.values()))}
         return [
             number
             for number, content in enumerate(self._content_of)
-            if len(self._files_of[content]) > 1 or self._starts[content] < self._starts[content + 1]
+            if len(self._files_of[content]) > 1 or content in linked
         ]
+
+    def settle(self, key: Callable[[int], Any]) -> set[int]:
+        """The numbers of the pictures that, as far as the evidence tells, are edits of others here.
+
+        In each cluster the picture that would become its keeper (the smallest ``key`` among those that are no edits) is
+        compared with all the others, which may show that it is an edit itself: then the next one is.
+        """
+        for members in self._clusters.members():
+            best = {content: min(map(key, self._files_of[content])) for content in members}
+            tried: set[int] = set()
+            while len(tried) < MOST_TRIED:
+                choice = min(members, key=lambda content: (self._is_edit(content), best[content]))
+                if choice in tried:
+                    break
+                tried.add(choice)
+                self._look_around(choice)
+        edits = (content for content in self._links if self._is_edit(content))
+        return {number for content in edits for number in self._files_of[content]}
+
+    def _is_edit(self, content: int) -> bool:
+        """Whether more of its duplicates call it the edit than the original: any single one may be wrong."""
+        seen = [link.seen for link in self._links.get(content, {}).values() if link.seen and link.is_duplicate]
+        return sum(one.edit == 1 for one in seen) > sum(one.edit == 2 for one in seen)
+
+    def closeness(self, number: int) -> float:
+        """How exactly a picture agrees with its duplicates on average, 0 to 1: an original more than its edits do."""
+        links = self._links.get(self._content_of[number], {}).values()
+        seen = [link.seen.closeness for link in links if link.is_duplicate and link.seen is not None]
+        return sum(seen) / len(seen) if seen else 0.0
 
     def matches_of(self, number: int) -> Iterator[Match]:
         """The direct matches of one picture, none of them dismissed."""
         content = self._content_of[number]
         digest = self._pictures[number].digest
         if len(self._files_of[content]) > 1 and not self._dismissed(digest, digest):
-            yield from self._wanted(number, content, 1.0, IDENTICAL)
-        for at in range(self._starts[content], self._starts[content + 1]):
-            other = int(self._others[at])
-            if not self._dismissed(digest, self._pictures[self._files_of[other][0]].digest):
-                yield from self._wanted(number, other, float(self._similarity[at]), SIMILAR, bool(self._turned[at]))
+            for other in self._wanted(number, content):
+                yield Match(other, 1.0, IDENTICAL, self._bits, self._sure, remark=sentence(Verification(IDENTICAL)))
+        self._look_around(content)
+        for other_content, link in sorted(self._links.get(content, {}).items()):
+            if self._shows(link) and not self._dismissed(digest, self._digest(other_content)):
+                for other in self._wanted(number, other_content):
+                    yield self._match(other, link)
 
     def relation(self, first: int, second: int) -> Match | None:
         """How the second picture matches the first, folders and verdicts aside; None when it does not."""
-        if self._content_of[first] == self._content_of[second]:
-            return Match(second, 1.0, IDENTICAL, self._bits, self._sure)
-        if self._is_flat(first) or self._is_flat(second):
-            return None
-        similarity = float(self._vectors.similarity([first], [second])[0])
-        if similarity < self._threshold - ROUNDING:
-            return None
-        turned = bool(self._only_turned(np.array([first]), np.array([second]))[0])
-        return Match(second, similarity, SIMILAR, self._bits, self._sure, turned)
+        one, two = self._content_of[first], self._content_of[second]
+        if one == two:
+            return Match(second, 1.0, IDENTICAL, self._bits, self._sure, remark=sentence(Verification(IDENTICAL)))
+        if two not in self._links.get(one, {}):
+            self._connect(self._all_pairs([(one, two)]))
+        link = self._links[one][two]
+        return self._match(second, link) if self._shows(link) else None
 
-    def _wanted(self, number: int, content: int, similarity: float, tier: str, turned: bool = False) -> Iterator[Match]:
+    def _match(self, other: int, link: _Link) -> Match:
+        seen = link.seen
+        tier, edit = (seen.tier, seen.edit) if seen is not None else (LOOK_ALIKE, 0)
+        remark = sentence(seen) if seen is not None else ""
+        return Match(other, link.similarity, tier, self._bits, self._sure, link.turned, remark, edit)
+
+    def _shows(self, link: _Link) -> bool:
+        return link.is_duplicate or (link.above and self._look_alikes)
+
+    def _wanted(self, number: int, content: int) -> Iterator[int]:
         for other in self._files_of[content]:
             if other != number and (self._within or self._folders[other] != self._folders[number]):
-                yield Match(other, similarity, tier, self._bits, self._sure, turned)
+                yield other
+
+    def _digest(self, content: int) -> bytes:
+        return self._pictures[self._files_of[content][0]].digest
+
+    # -- contents ---------------------------------------------------------------------
 
     def _collapse(self) -> list[int]:
         numbers: dict[bytes, int] = {}
@@ -104,32 +240,6 @@ class Neighbours:
             content_of.append(content)
         return content_of
 
-    def _match_contents(self, device: str, report: Report) -> None:
-        first_files = np.array([files[0] for files in self._files_of], dtype=np.int64)
-        folders = self._folders_of_contents()
-        found = find_matches(
-            self._vectors.take(first_files), self._threshold, folders, within=self._within, device=device, report=report
-        )
-        flat = np.array([self._is_flat(number) for number in first_files], dtype=bool)
-        keep = ~(flat[found.left] | flat[found.right]) if len(found) else np.empty(0, dtype=bool)
-        left, right, similarity = found.left[keep], found.right[keep], found.similarity[keep]
-        turned = self._only_turned(first_files[left], first_files[right])
-        # Both directions, sorted by content: the matches of content c lie at starts[c]:starts[c + 1].
-        source = np.concatenate([left, right])
-        order = np.argsort(source, kind="stable")
-        self._others: IntVector = np.concatenate([right, left])[order]
-        self._similarity: np.ndarray[Any, np.dtype[np.float64]] = np.concatenate([similarity, similarity])[order]
-        self._turned: np.ndarray[Any, np.dtype[np.bool_]] = np.concatenate([turned, turned])[order]
-        self._starts: IntVector = np.searchsorted(source[order], np.arange(len(self._files_of) + 1))
-
-    def _only_turned(self, left: IntVector, right: IntVector) -> np.ndarray[Any, np.dtype[np.bool_]]:
-        """For each matching pair whether it matches only when one picture is turned or mirrored."""
-        if self._vectors.views == 1:
-            return np.zeros(len(left), dtype=bool)
-        upright = self._vectors.upright_similarity(left, right)
-        turned: np.ndarray[Any, np.dtype[np.bool_]] = upright < self._threshold - ROUNDING
-        return turned
-
     def _folders_of_contents(self) -> IntVector:
         """Each content's folder number; a content found in several folders gets a number of its own."""
         beyond = max(self._folders, default=0) + 1
@@ -139,5 +249,141 @@ class Neighbours:
             folders.append(places.pop() if len(places) == 1 else beyond + content)
         return np.array(folders, dtype=np.int64)
 
+    # -- which pairs to look at ---------------------------------------------------------
+
+    def _similar_contents(self, depth: Depth | None, device: str, report: Report) -> dict[tuple[int, int], float]:
+        """The pairs of contents at the threshold, and with ``depth`` those below it that deserve a look.
+
+        With each its similarity, of the embeddings or the frames.
+        """
+        files = np.array([files[0] for files in self._files_of], dtype=np.int64)
+        folders = self._folders_of_contents()
+        nearest = Nearest(depth.lowest, depth.most) if depth and self._verify else None
+        vectors = self._vectors.take(files)
+        found = [
+            find_matches(
+                vectors,
+                self._threshold,
+                folders,
+                within=self._within,
+                nearest=nearest,
+                device=device,
+                report=report,
+            )
+        ]
+        if nearest is not None and depth is not None:
+            found += [nearest.matches(), self._similar_frames(files, folders, depth.most, report)]
+            self.cut = nearest.cut
+        pairs: dict[tuple[int, int], float] = {}
+        for matches in reversed(found):
+            both = zip(matches.left.tolist(), matches.right.tolist(), strict=True)
+            pairs.update(zip(both, matches.similarity.tolist(), strict=True))
+        return pairs
+
+    def _similar_frames(self, files: IntVector, folders: IntVector, most: int, report: Report) -> Matches:
+        """Pairs of contents whose whole frames look alike in black and white: thumbnails, blurs, posters."""
+        known = np.array([i for i, number in enumerate(files) if self._pictures[number].frame], dtype=np.int64)
+        rows = [np.frombuffer(self._pictures[files[i]].frame, dtype=np.uint8) for i in known]
+        vectors = Vectors(np.stack(rows)[:, None], FRAME_BITS) if rows else Vectors.empty(FRAMES, 0)
+        lowest = 1.0 - 2.0 * FRAME_DISTANCE / FRAME_BITS
+        nearest = Nearest(lowest, most)
+        find_matches(vectors, 2.0, folders[known], within=self._within, nearest=nearest, report=report)
+        pairs = nearest.matches()
+        return Matches(known[pairs.left], known[pairs.right], pairs.similarity)
+
+    def _explore(self, pairs: Mapping[tuple[int, int], float], report: Report) -> None:
+        """Look at pairs, the most similar first; one that two others have already made part of a cluster can wait.
+
+        Without this the members of a large set would all be looked at beside each other: the keeper is enough.
+        """
+        ordered = sorted(pairs, key=lambda pair: (-pairs[pair], pair))
+        if self._verify is None:
+            self._connect(ordered)
+            return
+        total = len(ordered)
+        while ordered:
+            report(Progress("pairs considered", total - len(ordered), total))
+            batch, ordered = self._joining(ordered)
+            self._connect(batch)
+        report(Progress("pairs considered", total, total))
+
+    def _joining(self, pairs: Sequence[tuple[int, int]]) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+        """(pairs that would join clusters if all of them were duplicates, those that may be needed if not)."""
+        hoped = self._clusters.copy()
+        batch: list[tuple[int, int]] = []
+        later: list[tuple[int, int]] = []
+        for place, pair in enumerate(pairs):
+            if len(batch) >= LOOKED_AT_ONCE:
+                later += pairs[place:]
+                break
+            if self._clusters.root(pair[0]) == self._clusters.root(pair[1]):
+                continue
+            if hoped.root(pair[0]) == hoped.root(pair[1]):
+                later.append(pair)
+            else:
+                batch.append(pair)
+                hoped.join(*pair)
+        return batch, later
+
+    def _look_around(self, content: int) -> None:
+        """Look at a content beside those of its cluster that it was not compared with, before it becomes a keeper."""
+        known = self._links.get(content, {})
+        missing = [other for other in self._clusters.of(content) if other != content and other not in known]
+        if self._verify is not None and missing:
+            self._connect(self._all_pairs((content, other) for other in missing[:MOST_OF_CLUSTER]))
+
+    def _all_pairs(self, pairs: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+        return [(min(pair), max(pair)) for pair in pairs]
+
+    # -- links --------------------------------------------------------------------------
+
+    def _connect(self, pairs: Sequence[tuple[int, int]]) -> None:
+        """Compare pairs of contents, look at those worth it, and link them."""
+        ordered = sorted(set(pairs))
+        if not ordered:
+            return
+        left, right = (np.array(column, dtype=np.int64) for column in zip(*ordered, strict=True))
+        first = np.array([self._files_of[content][0] for content in left], dtype=np.int64)
+        second = np.array([self._files_of[content][0] for content in right], dtype=np.int64)
+        similarity = self._vectors.similarity(first, second)
+        above = similarity >= self._threshold - ROUNDING
+        turned = self._only_turned(first, second)
+        flat = np.array([self._is_flat(a) or self._is_flat(b) for a, b in zip(first, second, strict=True)], dtype=bool)
+        seen = self._looked_at(first, second, flat)
+        for i, (one, two) in enumerate(ordered):
+            # What shows next to nothing is no look-alike of anything: encoders see no difference there.
+            is_above = bool(above[i]) and not flat[i]
+            link = _Link(float(similarity[i]), is_above, is_above and bool(turned[i]), seen[i])
+            self._links.setdefault(one, {})[two] = link
+            swapped = link.seen.swapped() if link.seen is not None else None
+            self._links.setdefault(two, {})[one] = _Link(link.similarity, link.above, link.turned, swapped)
+            if link.is_duplicate:
+                self._clusters.join(one, two)
+
+    def _looked_at(
+        self, first: IntVector, second: IntVector, flat: np.ndarray[Any, np.dtype[np.bool_]]
+    ) -> list[Verification | None]:
+        if self._verify is None:
+            return [None] * len(first)
+        wanted = [
+            i
+            for i, (a, b) in enumerate(zip(first, second, strict=True))
+            if not flat[i] or self._size(int(a)) == self._size(int(b))
+        ]
+        results = self._verify([(int(first[i]), int(second[i])) for i in wanted])
+        seen: Mapping[int, Verification | None] = dict(zip(wanted, results, strict=True))
+        return [seen.get(i) for i in range(len(first))]
+
+    def _only_turned(self, left: IntVector, right: IntVector) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """For each matching pair whether it matches only when one picture is turned or mirrored."""
+        if self._vectors.views == 1:
+            return np.zeros(len(left), dtype=bool)
+        upright = self._vectors.upright_similarity(left, right)
+        turned: np.ndarray[Any, np.dtype[np.bool_]] = upright < self._threshold - ROUNDING
+        return turned
+
     def _is_flat(self, number: int) -> bool:
         return self._pictures[number].contrast < FLAT_CONTRAST
+
+    def _size(self, number: int) -> tuple[int, int]:
+        return self._pictures[number].width, self._pictures[number].height

@@ -18,6 +18,8 @@ from typing import Any
 from dedup.errors import DedupError
 
 DEFAULT_ENCODER = "efficientnet-lite0"
+# Surest first: equal pixels; the same picture in another file; edits of it; everything at the threshold.
+TIERS_MARKED = ("exact", "same", "edited", "all")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +30,17 @@ class Settings:
     kind: str = ""
     parameters: str = ""
     threshold: float = -1.0
+    candidates: float = -1.0
     batch_size: int = 0
     weights: str = ""
     num_workers: int = -1
     max_megapixels: int = 100
+    neighbours: int = 20
+    mark: str = "same"
     last_folder: str = ""
 
 
-PER_ENCODER = ("kind", "parameters", "threshold", "batch_size", "weights")
+PER_ENCODER = ("kind", "parameters", "threshold", "candidates", "batch_size", "weights")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +61,16 @@ BOUNDS: dict[str, Bound] = {
         -1.0,
         65536.0,
     ),
+    "candidates": Bound(
+        "from which similarity, or up to how many differing bits, pairs are verified (-1: the encoder's own)",
+        -1.0,
+        65536.0,
+    ),
     "batch_size": Bound("pictures encoded at once (0: found for the device); halved when memory runs out", 0, 4096),
     "num_workers": Bound("processes that decode pictures (-1: one per processor core)", -1, 64),
     "max_megapixels": Bound("larger pictures are not opened, to bound memory", 1, 2000),
+    "neighbours": Bound("how many nearest pictures of each are verified below the threshold", 0, 10000),
+    "mark": Bound("what may be marked for removal: exact, same, edited or all"),
     "weights": Bound("folder or file with the encoder's weights (empty: pip package, cache or download)"),
     "last_folder": Bound("the folder offered first in the menu"),
 }
@@ -82,6 +94,10 @@ def checked(settings: Settings) -> Settings:
                 f"The setting {name} must lie between {bound.low:g} and {bound.high:g}, not {value}.",
                 "Choose another value.",
             )
+    if settings.mark not in TIERS_MARKED:
+        raise DedupError(
+            f"The setting mark must be one of {', '.join(TIERS_MARKED)}, not {settings.mark}.", "Choose one of them."
+        )
     return settings
 
 

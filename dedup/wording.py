@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from dedup.encoders import HAMMING, REGISTRY, EncoderSpec, LoadOptions
-from dedup.keep import IDENTICAL, SAME_PIXELS, Group, Match, Member
+from dedup.keep import Group, Match, Member
 from dedup.progress import Skipped
 from dedup.provenance import Provenance
 from dedup.store import Picture
+from dedup.tiers import IDENTICAL, SAME_PIXELS
 
 RECOMMENDED = 0.96
 BANDS = """\
@@ -83,7 +84,7 @@ def how_similar(match: Match | Member | None) -> str:
     if match.tier in (IDENTICAL, SAME_PIXELS):
         return match.tier
     turned = ", turned or mirrored" if match.turned else ""
-    return f"{match.tier} {similarity_in_words(match.similarity, match.bits).removeprefix('similarity ')}{turned}"
+    return f"{match.tier}, {similarity_in_words(match.similarity, match.bits).removeprefix('similarity ')}{turned}"
 
 
 def similarity_in_words(similarity: float, bits: int) -> str:

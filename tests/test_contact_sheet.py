@@ -5,16 +5,20 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from conftest import Recorder, find, index, resaved, save_picture, tree
-from PIL import Image
+from PIL import Image, ImageDraw
+from review_sets import found_of
 
 from dedup.errors import DedupError
-from dedup.keep import SIMILAR, Group, Member
+from dedup.keep import Group, Match, Member
 from dedup.review.contact_sheet import GREEN, RED, write_contact_sheets
 from dedup.store import Picture
+from dedup.tiers import EDITED, LOOK_ALIKE, SAME_PICTURE
+from dedup.wording import how_similar
 from dedup.workflow import Found
 
 COLOURS = {GREEN: "green", RED: "red"}
@@ -50,10 +54,11 @@ def sheets(found: Found, folder: Path) -> list[Path]:
     return write_contact_sheets(found.groups, folder, Recorder())
 
 
-def three_pictures(folder: Path, name: str = "a", seed: int = 1) -> None:
-    first = save_picture(folder / f"{name}.png", seed)
-    resaved(first, folder / f"{name} small.png", 0.5)
-    resaved(first, folder / f"{name} tiny.png", 0.25)
+def three_pictures(folder: Path) -> Found:
+    first = save_picture(folder / "a.png", 1)
+    resaved(first, folder / "a small.png", 0.5)
+    resaved(first, folder / "a tiny.png", 0.25)
+    return found_of(folder, [["a.png", "a small.png", "a tiny.png"]])
 
 
 def with_marks(group: Group, *marked: bool) -> Group:
@@ -62,9 +67,7 @@ def with_marks(group: Group, *marked: bool) -> Group:
 
 
 def test_the_sheet_is_a_picture_with_what_stays_in_green_and_what_goes_in_red(folder: Path, tmp_path: Path) -> None:
-    three_pictures(folder)
-    index(folder)
-    (page,) = sheets(find(folder, threshold=0.9), tmp_path / "sheets")
+    (page,) = sheets(three_pictures(folder), tmp_path / "sheets")
     assert page.name == "sheet-001.png"
     with Image.open(page) as image:
         assert image.format == "PNG"
@@ -74,12 +77,38 @@ def test_the_sheet_is_a_picture_with_what_stays_in_green_and_what_goes_in_red(fo
 
 def test_the_colours_are_the_marks_and_not_the_order(folder: Path, tmp_path: Path) -> None:
     # Fault 8: the colours ignored what was really going to be removed.
-    three_pictures(folder)
-    index(folder)
-    (group,) = find(folder, threshold=0.9).groups
+    (group,) = three_pictures(folder).groups
     for number, marks in enumerate([(True, False), (False, True), (False, False)]):
         (page,) = write_contact_sheets([with_marks(group, *marks)], tmp_path / str(number), Recorder())
         assert frames(page) == ["green", *("red" if mark else "green" for mark in marks)]
+
+
+def test_the_tier_and_the_sentence_stand_below_each_picture(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(4):
+        save_picture(folder / f"{number}.png", number, (60, 40))
+    long = "the same picture, edited, 50 % size, cropped (56 % of the frame), brighter, in other colours"
+    rows = ["0.png", ("1.png", SAME_PICTURE, "the same picture, smaller"), ("2.png", EDITED, long), "3.png"]
+    written: list[tuple[float, float, float, str]] = []
+    draw_text = ImageDraw.ImageDraw.text
+
+    def text(self: ImageDraw.ImageDraw, at: tuple[float, float], words: str, **options: Any) -> None:
+        written.append((*at, self.textlength(words, font=options["font"]), words))
+        draw_text(self, at, words, **options)
+
+    monkeypatch.setattr(ImageDraw.ImageDraw, "text", text)
+    (page,) = sheets(found_of(folder, [rows], marked=[SAME_PICTURE]), tmp_path / "sheets")
+    columns = sorted({left for left, *_ in written})
+    below = [" ".join(words for left, _, _, words in written[1:] if left == column) for column in columns]
+    assert len(below) == 4
+    assert below[0].endswith("keeper")
+    assert f"remove   {how_similar(Match(0, 0.97, SAME_PICTURE))} the same picture, smaller" in below[1]
+    assert f"keep   {how_similar(Match(0, 0.97, EDITED))} {long}" in below[2]
+    with Image.open(page) as image:
+        assert max(top for _, top, _, _ in written) + 16 <= image.height, "nothing is cut at the lower edge"
+    cell = columns[1] - columns[0]
+    assert all(length < cell for _, _, length, words in written[1:]), "nothing reaches the next picture"
 
 
 def test_the_pictures_themselves_are_on_the_sheet(folder: Path, tmp_path: Path) -> None:
@@ -96,9 +125,7 @@ def test_the_pictures_themselves_are_on_the_sheet(folder: Path, tmp_path: Path) 
 
 
 def test_a_picture_that_vanished_or_broke_is_a_card_in_its_place(folder: Path, tmp_path: Path) -> None:
-    three_pictures(folder)
-    index(folder)
-    found = find(folder, threshold=0.9)
+    found = three_pictures(folder)
     (folder / "a small.png").unlink()
     (folder / "a tiny.png").write_bytes(b"broken")
     (page,) = sheets(found, tmp_path / "sheets")
@@ -111,7 +138,7 @@ def test_a_picture_that_vanished_or_broke_is_a_card_in_its_place(folder: Path, t
 def test_many_sets_make_several_pages_and_every_set_is_on_one(folder: Path, tmp_path: Path, count: int) -> None:
     first = save_picture(folder / "a.png", 1, (60, 40))
     picture = Picture(folder, "a.png", first.stat().st_size, 0, 60, 40, "PNG", b"\0" * 32)
-    groups = [Group(picture, (Member(picture, 0.97, SIMILAR),))] * count
+    groups = [Group(picture, (Member(picture, 0.97, LOOK_ALIKE),))] * count
     pages = write_contact_sheets(groups, tmp_path / "sheets", Recorder())
     assert [page.name for page in pages] == [f"sheet-{number + 1:03d}.png" for number in range(-(-count // 20))]
     assert sum(frames(page).count("red") for page in pages) == count
@@ -128,9 +155,7 @@ def test_a_set_of_many_pictures_shows_them_all(folder: Path, tmp_path: Path) -> 
 
 
 def test_nothing_is_ever_overwritten(folder: Path, tmp_path: Path) -> None:
-    three_pictures(folder)
-    index(folder)
-    found = find(folder, threshold=0.9)
+    found = three_pictures(folder)
     (tmp_path / "sheets").mkdir()
     mine = save_picture(tmp_path / "sheets" / "sheet-001.png", 9)
     before = mine.read_bytes()
@@ -141,11 +166,10 @@ def test_nothing_is_ever_overwritten(folder: Path, tmp_path: Path) -> None:
 
 
 def test_a_file_in_the_place_of_the_folder_is_explained(folder: Path, tmp_path: Path) -> None:
-    three_pictures(folder)
-    index(folder)
+    found = three_pictures(folder)
     (tmp_path / "sheets").write_text("mine")
     with pytest.raises(DedupError, match="sheets"):
-        sheets(find(folder, threshold=0.9), tmp_path / "sheets")
+        sheets(found, tmp_path / "sheets")
     assert (tmp_path / "sheets").read_text() == "mine"
 
 
@@ -170,10 +194,9 @@ def test_any_name_can_be_on_a_sheet(folder: Path, tmp_path: Path, name: str) -> 
 
 
 def test_writing_sheets_changes_nothing_in_the_folder(folder: Path, tmp_path: Path) -> None:
-    three_pictures(folder)
-    index(folder)
+    found = three_pictures(folder)
     before = tree(folder)
-    sheets(find(folder, threshold=0.9), tmp_path / "sheets")
+    sheets(found, tmp_path / "sheets")
     assert tree(folder) == before
 
 

@@ -13,7 +13,8 @@ from conftest import find, index, names_of, save_picture
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dedup.keep import IDENTICAL, SIMILAR, STRATEGIES, Group, KeepRule, Match, bytes_freed, make_groups, rule_for
+from dedup.keep import STRATEGIES, Group, KeepRule, Match, bytes_freed, make_groups, rule_for
+from dedup.tiers import IDENTICAL, LOOK_ALIKE
 from dedup.store import Picture
 
 ONE, TWO = Path("/pictures/one"), Path("/pictures/two")
@@ -38,7 +39,7 @@ class Graph:
         for first, second in self.edges:
             if number in (first, second):
                 other = second if number == first else first
-                yield Match(other, self.edges[first, second], SIMILAR)
+                yield Match(other, self.edges[first, second], LOOK_ALIKE)
 
     def groups(
         self, rule: KeepRule | None = None, order: Callable[[list[int]], None] = lambda rows: None
@@ -83,8 +84,8 @@ RULES = st.sampled_from([KeepRule(), KeepRule(keep_all_of=ONE), KeepRule(keep_al
 def test_matches_that_are_not_sure_are_shown_unmarked_and_identical_files_are_marked() -> None:
     pictures = [picture("a", 3000), picture("b", 2000), picture("c", 1000)]
     matches = {
-        0: [Match(1, 0.97, SIMILAR, sure=False), Match(2, 1.0, IDENTICAL, sure=False)],
-        1: [Match(0, 0.97, SIMILAR, sure=False)],
+        0: [Match(1, 0.97, LOOK_ALIKE, sure=False), Match(2, 1.0, IDENTICAL, sure=False)],
+        1: [Match(0, 0.97, LOOK_ALIKE, sure=False)],
         2: [Match(0, 1.0, IDENTICAL, sure=False)],
     }
     (group,) = make_groups(pictures, [0, 1, 2], matches.__getitem__, KeepRule())
@@ -95,9 +96,9 @@ def test_matches_that_are_not_sure_are_shown_unmarked_and_identical_files_are_ma
 def test_a_member_says_of_how_many_bits_its_match_was() -> None:
     pictures = [picture("a", 3000), picture("b", 2000), picture("c", 1000)]
     matches = {
-        0: [Match(1, 0.875, SIMILAR, 64), Match(2, 0.97, SIMILAR)],
-        1: [Match(0, 0.875, SIMILAR, 64)],
-        2: [Match(0, 0.97, SIMILAR)],
+        0: [Match(1, 0.875, LOOK_ALIKE, 64), Match(2, 0.97, LOOK_ALIKE)],
+        1: [Match(0, 0.875, LOOK_ALIKE, 64)],
+        2: [Match(0, 0.97, LOOK_ALIKE)],
     }
     (group,) = make_groups(pictures, [0, 1, 2], matches.__getitem__, KeepRule())
     assert {member.picture.path: member.bits for member in group.others} == {"b": 64, "c": 0}
@@ -196,7 +197,7 @@ def test_pictures_that_match_nobody_make_no_group() -> None:
 
 
 def test_a_picture_is_never_its_own_duplicate() -> None:
-    assert make_groups([picture("a")], [0], lambda number: [Match(0, 1.0, SIMILAR)], KeepRule()) == []
+    assert make_groups([picture("a")], [0], lambda number: [Match(0, 1.0, LOOK_ALIKE)], KeepRule()) == []
 
 
 # -- which one stays --------------------------------------------------------------------

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dedup.review.layout import CAPTION_HEIGHT, PICTURES_PER_PAGE, Box, fitted, grid, pages
+from dedup.review.layout import PICTURES_PER_PAGE, Box, caption_height, fitted, grid, pages
 
 WINDOWS = [(1300, 656), (640, 480), (480, 900), (3840, 1600), (401, 503), (1000, 350), (333.3, 777.7)]
 ROUNDING = 1e-6
+CAPTION = caption_height(4)
 
 
 def overlap(one: Box, two: Box) -> bool:
@@ -24,13 +25,13 @@ def overlap(one: Box, two: Box) -> bool:
 
 
 def with_caption(box: Box) -> Box:
-    return Box(box.left, box.top, box.width, box.height + CAPTION_HEIGHT)
+    return Box(box.left, box.top, box.width, box.height + CAPTION)
 
 
 @pytest.mark.parametrize("window", [(1300, 656), (1920, 900), (2560, 1200), (1024, 1000)], ids=str)
 @pytest.mark.parametrize("count", range(1, PICTURES_PER_PAGE + 1))
 def test_pictures_and_captions_lie_inside_the_window_and_apart(count: int, window: tuple[int, int]) -> None:
-    boxes = [with_caption(box) for box in grid(count, *window)]
+    boxes = [with_caption(box) for box in grid(count, *window, aspect=1.0, caption=CAPTION)]
     assert len(boxes) == count
     for box in boxes:
         assert box.left >= 0
@@ -45,7 +46,7 @@ def test_pictures_and_captions_lie_inside_the_window_and_apart(count: int, windo
 def test_in_any_window_no_two_pictures_overlap_and_none_is_cut_at_the_side(
     count: int, window: tuple[float, float]
 ) -> None:
-    boxes = grid(count, *window)
+    boxes = grid(count, *window, aspect=1.0, caption=CAPTION)
     assert len(boxes) == count
     assert all(box.width > 0 and box.height > 0 for box in boxes)
     assert all(box.left >= 0 and box.left + box.width <= window[0] + ROUNDING for box in boxes)
@@ -62,25 +63,25 @@ def test_in_any_window_no_two_pictures_overlap_and_none_is_cut_at_the_side(
 def test_every_box_has_a_size_in_any_window_however_small(
     count: int, width: float, height: float, aspect: float
 ) -> None:
-    boxes = grid(count, width, height, aspect)
+    boxes = grid(count, width, height, aspect, CAPTION)
     assert len(boxes) == count
     assert all(box.width > 0 and box.height > 0 for box in boxes)
     assert len({(box.width, box.height) for box in boxes}) == 1
 
 
 def test_the_pictures_read_from_left_to_right_and_down() -> None:
-    boxes = grid(7, 1300, 656)
+    boxes = grid(7, 1300, 656, 1.0, CAPTION)
     assert boxes == sorted(boxes, key=lambda box: (box.top, box.left))
 
 
 @pytest.mark.parametrize(("aspect", "shape"), [(1.5, "landscape"), (0.6, "portrait")])
 def test_two_pictures_are_shown_as_large_as_their_shape_allows(aspect: float, shape: str) -> None:
     def shown(window: tuple[int, int]) -> float:
-        box = grid(2, *window, aspect)[0]
+        box = grid(2, *window, aspect, CAPTION)[0]
         inside = fitted(box, round(1000 * aspect), 1000)
         return inside.width * inside.height
 
-    wide, tall = grid(2, 1400, 700, aspect), grid(2, 700, 1400, aspect)
+    wide, tall = grid(2, 1400, 700, aspect, CAPTION), grid(2, 700, 1400, aspect, CAPTION)
     assert wide[0].top == wide[1].top, "side by side in a wide window"
     assert tall[0].left == tall[1].left, "one above the other in a tall one"
     assert shown((1400, 700)) > 0.2 * 1400 * 700

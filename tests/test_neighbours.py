@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from dedup import workflow
-from dedup.keep import IDENTICAL, SIMILAR, Match
+from dedup.keep import Match
+from dedup.tiers import IDENTICAL, LOOK_ALIKE
 from dedup.neighbours import Dismissed, Neighbours, nothing_dismissed
 from dedup.store import Picture
 from dedup.vectors import Vectors
@@ -80,7 +81,7 @@ def test_a_thousand_copies_of_one_file_all_match_each_other() -> None:
 def test_each_copy_of_a_file_matches_what_is_similar_to_it() -> None:
     pictures = [picture("a", "one"), picture("b", "one"), picture("c", "two"), picture("d", "two"), picture("e")]
     one = neighbours(pictures, at(0, 0, 8, 8, 90))
-    near = (round(float(np.cos(np.radians(8))), 6), SIMILAR)
+    near = (round(float(np.cos(np.radians(8))), 6), LOOK_ALIKE)
     assert matches(one, 0) == {1: (1.0, IDENTICAL), 2: near, 3: near}
     assert matches(one, 3) == {0: near, 1: near, 2: (1.0, IDENTICAL)}
     assert matches(one, 4) == {}
@@ -140,7 +141,7 @@ def test_matches_are_those_of_comparing_every_pair(
             if mine == theirs:
                 expected[j] = (1.0, IDENTICAL)
             elif similarity >= threshold and not (contents[mine][1] or contents[theirs][1]):
-                expected[j] = (round(similarity, 6), SIMILAR)
+                expected[j] = (round(similarity, 6), LOOK_ALIKE)
             assert (one.relation(i, j) is not None) == (j in expected)
         assert matches(one, i) == expected
         assert i in candidates or not expected
@@ -150,7 +151,7 @@ def test_relation_says_how_two_pictures_match_or_that_they_do_not() -> None:
     one = neighbours([picture("a"), picture("b"), picture("c")], at(0, 10, 90), [0, 0, 1], within=False)
     related = one.relation(0, 1)
     assert related is not None
-    assert (related.other, related.tier) == (1, SIMILAR)
+    assert (related.other, related.tier) == (1, LOOK_ALIKE)
     assert related.similarity == pytest.approx(np.cos(np.radians(10)))
     assert one.relation(0, 2) is None
 
@@ -166,9 +167,9 @@ def prints(*rows: str, bits: int = 10) -> Vectors:
 def test_a_match_of_fingerprints_says_of_how_many_bits() -> None:
     vectors = prints("0000000000", "0000000011", "0000000111", "1111111111")
     one = neighbours([picture(name) for name in "abcd"], vectors, threshold=1.0 - 2.0 * 2 / 10)
-    assert list(one.matches_of(0)) == [Match(1, 1.0 - 2.0 * 2 / 10, SIMILAR, 10)]
-    assert list(one.matches_of(2)) == [Match(1, 1.0 - 2.0 / 10, SIMILAR, 10)]
-    assert one.relation(0, 1) == Match(1, 1.0 - 2.0 * 2 / 10, SIMILAR, 10)
+    assert list(one.matches_of(0)) == [Match(1, 1.0 - 2.0 * 2 / 10, LOOK_ALIKE, 10)]
+    assert list(one.matches_of(2)) == [Match(1, 1.0 - 2.0 / 10, LOOK_ALIKE, 10)]
+    assert one.relation(0, 1) == Match(1, 1.0 - 2.0 * 2 / 10, LOOK_ALIKE, 10)
     assert one.relation(0, 2) is None, "three bits differ, and two may"
     assert one.relation(0, 3) is None
     assert [match.bits for match in neighbours([picture("a"), picture("b")], at(0, 1)).matches_of(0)] == [0]
@@ -202,7 +203,7 @@ def test_fingerprints_are_related_both_ways_exactly_where_they_match(
             assert (there is None) == (back is None)
             if there is not None and back is not None:
                 assert (there.similarity, there.tier, there.bits) == (back.similarity, back.tier, back.bits)
-                assert (there.tier, there.bits, there.other, back.other) == (SIMILAR, bits, second, first)
+                assert (there.tier, there.bits, there.other, back.other) == (LOOK_ALIKE, bits, second, first)
                 assert there.similarity >= threshold
 
 

@@ -6,28 +6,29 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import find, index, resaved, save_picture
+from conftest import resaved, save_picture
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from review_sets import found_of
 
 from dedup import console
 from dedup.console import Back
 from dedup.review.session import ReviewSession
-from dedup.review.terminal import HELP, apply, describe, review_in_terminal
+from dedup.review.terminal import HELP, apply, describe, review_in_terminal, tier_named
+from dedup.tiers import EDITED, IDENTICAL, LOOK_ALIKE, SAME_PICTURE, SAME_PIXELS, TIERS
+from dedup.wording import how_similar
 
 
 @pytest.fixture
 def session(folder: Path) -> ReviewSession:
     """Three sets, largest picture first: two of three pictures, one of two."""
+    sets = []
     for seed, (name, size) in enumerate([("a", (240, 180)), ("b", (160, 120)), ("c", (80, 60))]):
         first = save_picture(folder / f"{name}.jpg", seed, size)
         resaved(first, folder / "sub" / f"{name} small.jpg", 0.5)
-        if name != "c":
-            resaved(first, folder / f"{name} tiny.jpg", 0.25)
-    index(folder)
-    session = ReviewSession(find(folder, threshold=0.9))
-    assert sorted(len(one.pictures) for one in session.sets) == [2, 3, 3]
-    return session
+        resaved(first, folder / f"{name} tiny.jpg", 0.25)
+        sets.append([f"{name}.jpg", f"sub/{name} small.jpg", f"{name} tiny.jpg"])
+    return ReviewSession(found_of(folder, [*sets[:2], sets[2][:2]]))
 
 
 def go_to_set_of(session: ReviewSession, name: str) -> None:
@@ -123,7 +124,11 @@ def test_a_number_no_picture_has_is_answered_with_those_there_are(session: Revie
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(command=st.text("kgpn 0123'\"x-", max_size=8) | st.text(max_size=5))
+@given(
+    command=st.text("kgpn 0123'\"x-", max_size=8)
+    | st.text(max_size=5)
+    | st.builds("{} {}".format, st.sampled_from("fmu"), st.sampled_from(["all", "edited", "pixels", "picture", ""]))
+)
 def test_whatever_is_typed_the_rules_hold(session: ReviewSession, command: str) -> None:
     apply(session, command)
     for one in session.sets:
@@ -144,7 +149,7 @@ def test_a_set_is_described_with_numbers_decisions_and_facts(session: ReviewSess
         assert f"{picture.width} x {picture.height}" in line
     assert [line.split()[1] for line in lines[1:]] == ["keep", "remove", "keep"]
     assert "the keeper" in lines[1]
-    assert "similar 0.9" in lines[2]
+    assert how_similar(session.match(1)) in lines[2]
 
 
 def test_a_set_called_not_duplicates_is_described_as_such(session: ReviewSession) -> None:
@@ -157,8 +162,7 @@ def test_a_set_called_not_duplicates_is_described_as_such(session: ReviewSession
 def test_a_name_with_control_characters_cannot_write_to_the_terminal(folder: Path) -> None:
     first = save_picture(folder / "a.jpg", 1)
     resaved(first, folder / "a\x1b[2J\nkeep.jpg", 0.5)
-    index(folder)
-    text = describe(ReviewSession(find(folder, threshold=0.9)))
+    text = describe(ReviewSession(found_of(folder, [["a.jpg", "a\x1b[2J\nkeep.jpg"]])))
     assert "\x1b" not in text
     assert len(text.splitlines()) == 3
 
@@ -220,3 +224,118 @@ def test_ctrl_c_gives_the_review_up(session: ReviewSession, monkeypatch: pytest.
     answers(monkeypatch, "2", Back)
     with pytest.raises(Back):
         review_in_terminal(session)
+
+
+# -- tiers ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def tiered(folder: Path) -> ReviewSession:
+    """Three sets: a re-saved and a mirrored copy, a re-saved copy, two edits; only "same picture" is proposed."""
+    for seed, name in enumerate("abcdefg"):
+        save_picture(folder / f"{name}.jpg", seed, (60, 40))
+    sets = [
+        ["a.jpg", ("b.jpg", SAME_PICTURE, "the same picture, 50 % size"), ("c.jpg", EDITED, "mirrored")],
+        ["d.jpg", ("e.jpg", SAME_PICTURE, "")],
+        ["f.jpg", ("g.jpg", EDITED, "differs in the lower third")],
+    ]
+    return ReviewSession(found_of(folder, sets, marked=[SAME_PICTURE]))
+
+
+def test_each_picture_is_described_with_its_tier_and_why(tiered: ReviewSession) -> None:
+    lines = describe(tiered).splitlines()
+    assert len(lines) == 4
+    assert "same picture" in lines[2]
+    assert "50 % size" in lines[2]
+    assert "edited" in lines[3]
+    assert "mirrored" in lines[3]
+
+
+def test_f_shows_only_the_sets_with_a_tier_and_f_all_shows_all(tiered: ReviewSession) -> None:
+    before = state(tiered)
+    tiered.step(1)
+    message = apply(tiered, "f edited")
+    assert message is not None
+    assert "2 pictures in 2 sets" in message
+    assert tiered.position == 0
+    assert describe(tiered).splitlines()[0] == "Duplicate Set 1 of 2 (edited only)"
+    assert apply(tiered, "p") == 'This is the first set with the tier "edited"; F shows others.'
+    assert apply(tiered, "g 2") is None
+    assert tiered.position == 2, "the second of those shown"
+    assert "all sets" in (apply(tiered, "f all") or "")
+    assert describe(tiered).splitlines()[0] == "Duplicate Set 3 of 3"
+    assert state(tiered) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "tier"),
+    [
+        ("identical", IDENTICAL),
+        ("identical-file", IDENTICAL),
+        ("identical file", IDENTICAL),
+        ("file", IDENTICAL),
+        ("pixels", SAME_PIXELS),
+        ("samepixels", SAME_PIXELS),
+        ("same-picture", SAME_PICTURE),
+        ("same_picture", SAME_PICTURE),
+        ("Picture", SAME_PICTURE),
+        ("edited", EDITED),
+        ("edit", EDITED),
+        ("look-alike", LOOK_ALIKE),
+        ("lookalike", LOOK_ALIKE),
+        ("look", LOOK_ALIKE),
+        ("same", None),
+        ("e", None),
+        ("", None),
+        ("all", None),
+        ("everything", None),
+    ],
+)
+def test_a_tier_is_known_by_any_name_that_means_only_one(name: str, tier: str | None) -> None:
+    assert tier_named(name) == tier
+
+
+def test_every_tier_is_known_by_its_own_name() -> None:
+    assert [tier_named(tier) for tier in TIERS] == list(TIERS)
+
+
+@pytest.mark.parametrize("command", ["f", "f same", "m", "m all", "u", "m nothing", "u 2"])
+def test_without_a_tier_that_is_known_those_there_are_are_listed(tiered: ReviewSession, command: str) -> None:
+    before, where = state(tiered), tiered.where
+    message = apply(tiered, command) or ""
+    assert "same picture: 2 pictures in 2 sets" in message
+    assert "edited: 2 pictures in 2 sets" in message
+    assert (state(tiered), tiered.where) == (before, where)
+
+
+def test_a_tier_that_does_not_occur_is_refused(tiered: ReviewSession) -> None:
+    before = state(tiered)
+    for command in ("f pixels", "m pixels", "u pixels"):
+        assert "No picture" in (apply(tiered, command) or "")
+    assert (state(tiered), tiered.where) == (before, "1 of 3")
+
+
+def test_m_marks_all_of_a_tier_and_u_unmarks_it(tiered: ReviewSession) -> None:
+    assert removed(tiered) == {"b.jpg", "e.jpg"}
+    assert "2 pictures in 2 sets" in (apply(tiered, "m edited") or "")
+    assert removed(tiered) == {"b.jpg", "c.jpg", "e.jpg", "g.jpg"}
+    assert "2 pictures in 2 sets" in (apply(tiered, "u same picture") or "")
+    assert removed(tiered) == {"c.jpg", "g.jpg"}
+
+
+def test_enter_after_the_last_set_of_a_tier_does_not_end_the_review(
+    tiered: ReviewSession, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = answers(monkeypatch, "f edited", "", "", "", "f all", "")
+    review_in_terminal(tiered)
+    assert [message.split(",")[0] for message in asked] == [
+        "Set 1 of 3",
+        "Set 1 of 2 (edited only)",
+        "Set 2 of 2 (edited only)",
+        "Set 2 of 2 (edited only)",
+        "Set 2 of 2 (edited only)",
+        "Set 3 of 3",
+    ]
+    shown = capsys.readouterr().out
+    assert shown.count("f all for the rest") == 2
+    assert "the last set" in shown

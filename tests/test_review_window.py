@@ -13,167 +13,44 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import find, index, resaved, save_picture
-from PIL import Image
+from review_sets import copies
+from window_driver import (
+    Opener,
+    border,
+    captions,
+    click,
+    click_button,
+    colours_are_the_plan,
+    corner,
+    height,
+    middle,
+    one_set,
+    pictures_drawn,
+    pixels,
+    plain,
+    press,
+    settle,
+    texts,
+    toolkit,
+    windows,
+)
 
-from dedup.keep import SIMILAR, Group, KeepRule, Match, Member
+from dedup.keep import KeepRule
 from dedup.review.session import ReviewSession
-from dedup.review.window import ReviewWindow, review_in_window
-from dedup.store import Picture
+from dedup.review.window import review_in_window
 from dedup.wording import dimensions, how_similar, size
-from dedup.workflow import Found
 
 pytestmark = pytest.mark.skipif(
     sys.platform.startswith("linux") and not os.environ.get("DISPLAY"), reason="needs a display (run under xvfb-run)"
 )
-RED, GREEN, CARD = (207, 58, 51), (46, 158, 79), (90, 90, 90)
-Opener = Callable[..., ReviewWindow]
-ERRORS: list[BaseException] = []  # what went wrong inside an event, which the toolkit would only print
+CARD = (90, 90, 90)
 
 
 @pytest.fixture
 def opened() -> Iterator[Opener]:
     """Opens windows and closes them at the end."""
-    import matplotlib
-
-    matplotlib.use("TkAgg")
-    from matplotlib import pyplot
-
-    windows: list[ReviewWindow] = []
-    ERRORS.clear()
-
-    def open_window(session: ReviewSession, inches: tuple[float, float] = (7, 5)) -> ReviewWindow:
-        window = ReviewWindow(pyplot.figure(figsize=inches), session)
-        windows.append(window)
-        toolkit(window).winfo_toplevel().report_callback_exception = lambda kind, error, trace: ERRORS.append(error)
-        window.draw()
-        pyplot.show(block=False)
-        settle(window)
-        return window
-
-    with matplotlib.rc_context({"toolbar": "None"}):
-        for name in [name for name in matplotlib.rcParams if name.startswith("keymap.")]:
-            matplotlib.rcParams[name] = []
+    with windows() as open_window:
         yield open_window
-        for window in windows:
-            window.close()
-            pyplot.close(window.figure)
-
-
-def toolkit(window: ReviewWindow) -> Any:
-    return window.figure.canvas.get_tk_widget()  # type: ignore[attr-defined]
-
-
-def settle(window: ReviewWindow) -> None:
-    """Let the toolkit deliver what is waiting, the drawing included; an error inside an event comes out here."""
-    for _ in range(2):
-        toolkit(window).update()
-    assert not ERRORS, ERRORS
-
-
-def height(window: ReviewWindow) -> float:
-    return float(window.figure.bbox.height)
-
-
-def corner(window: ReviewWindow, number: int) -> tuple[float, float]:
-    """The upper left corner of a picture's box in the window's pixels, from the upper left."""
-    area, box = window.figure.axes[0].bbox, window.boxes[number]
-    return area.x0 + box.left, height(window) - area.y1 + box.top
-
-
-def middle(window: ReviewWindow, number: int) -> tuple[int, int]:
-    left, top = corner(window, number)
-    box = window.boxes[number]
-    return round(left + box.width / 2), round(top + box.height / 2)
-
-
-def press(window: ReviewWindow, key: str, at: tuple[int, int] = (0, 0)) -> None:
-    toolkit(window).focus_force()
-    toolkit(window).update()
-    toolkit(window).event_generate(f"<Key-{key}>", x=at[0], y=at[1])
-    settle(window)
-
-
-def click(window: ReviewWindow, at: tuple[int, int], button: int = 1) -> None:
-    for event in ("ButtonPress", "ButtonRelease"):
-        toolkit(window).event_generate(f"<{event}-{button}>", x=at[0], y=at[1])
-    settle(window)
-
-
-def click_button(window: ReviewWindow, name: str) -> None:
-    area = getattr(window, name).ax.bbox
-    click(window, (round((area.x0 + area.x1) / 2), round(height(window) - (area.y0 + area.y1) / 2)))
-
-
-def pixels(window: ReviewWindow) -> np.ndarray:
-    return np.asarray(window.figure.canvas.buffer_rgba())[:, :, :3]  # type: ignore[attr-defined]
-
-
-def border(window: ReviewWindow, number: int) -> str:
-    """The colour of the frame around a picture, as drawn on its four sides."""
-    shown, (left, top), box = pixels(window), corner(window, number), window.boxes[number]
-    points = [
-        (top + box.height / 2, left),
-        (top + box.height / 2, left + box.width),
-        (top, left + box.width / 2),
-        (top + box.height, left + box.width / 2),
-    ]
-    names = {RED: "red", GREEN: "green"}
-    found = {names.get(tuple(int(value) for value in shown[round(row), round(column)])) for row, column in points}
-    assert len(found) == 1, found
-    return found.pop() or "none"
-
-
-def colours_are_the_plan(window: ReviewWindow) -> None:
-    """Every frame drawn is red exactly where the plan removes the picture."""
-    planned = {row.file.path for row in window.session.plan().removals}
-    one = window.session.current
-    assert window.boxes
-    for number in window.boxes:
-        expected = "red" if str(one.pictures[number].full_path) in planned else "green"
-        assert border(window, number) == expected, f"picture {number + 1}"
-        assert (number in one.marked) == (expected == "red")
-
-
-def texts(window: ReviewWindow) -> str:
-    """The heading, the count and the message."""
-    return "\n".join(text.get_text() for text in window.figure.texts)
-
-
-def captions(window: ReviewWindow) -> str:
-    return "\n".join(text.get_text() for text in window.figure.axes[0].texts)
-
-
-def pictures_drawn(window: ReviewWindow) -> int:
-    return len(window.figure.axes[0].images)
-
-
-def copies(folder: Path, sets: int, size: tuple[int, int] = (320, 240)) -> ReviewSession:
-    """Sets of three: a picture, a smaller and a tiny copy."""
-    for seed in range(sets):
-        first = save_picture(folder / f"{seed}.jpg", seed, size)
-        resaved(first, folder / f"{seed} small.jpg", 0.5)
-        resaved(first, folder / f"{seed} tiny.jpg", 0.25)
-    index(folder)
-    session = ReviewSession(find(folder, threshold=0.95))
-    assert [len(one.pictures) for one in session.sets] == [3] * sets
-    return session
-
-
-def one_set(folder: Path, images: dict[str, Image.Image], **options: Any) -> ReviewSession:
-    """A single set of these pictures, the first proposed as the keeper; all match each other."""
-    pictures = []
-    for number, (name, image) in enumerate(images.items()):
-        image.save(folder / name, "PNG")
-        status = (folder / name).stat()
-        digest = bytes([number]) * 32
-        pictures.append(Picture(folder, name, status.st_size, status.st_mtime_ns, *image.size, "PNG", digest))
-    group = Group(pictures[0], tuple(Member(picture, 0.97, SIMILAR) for picture in pictures[1:]))
-    rule = options.get("rule", KeepRule())
-    return ReviewSession(Found("fake", 0.96, [folder], 9, [], [group], rule, lambda one, two: Match(0, 0.97, SIMILAR)))
-
-
-def plain(colour: tuple[int, int, int], size: tuple[int, int] = (120, 90)) -> Image.Image:
-    return Image.new("RGB", size, colour)
 
 
 def test_the_colours_are_the_plan_through_every_decision(folder: Path, opened: Opener) -> None:
@@ -205,7 +82,7 @@ def test_the_colours_follow_the_strategy(tmp_path: Path, opened: Opener, kept: s
     for folder in (one, two):
         index(folder)
     rule = KeepRule(tmp_path / kept) if kept else KeepRule()
-    window = opened(ReviewSession(find(one, two, threshold=0.95, rule=rule)))
+    window = opened(ReviewSession(find(one, two, threshold=0.95, rule=rule, mark="all")))
     drawn = {}
     for _ in range(2):
         colours_are_the_plan(window)
@@ -271,7 +148,7 @@ def test_clicks_beside_the_pictures_and_unknown_keys_decide_nothing(folder: Path
     for at in ((3, 3), (round(left) - 6, round(top) + 30), (round(height(window)), round(height(window)) - 4)):
         click(window, at)
         click(window, at, button=3)
-    for key in ("9", "0", "x", "l", "f", "s", "h", "r", "Return", "Tab", "Shift_L", "F5"):
+    for key in ("9", "0", "x", "l", "s", "h", "r", "Return", "Tab", "Shift_L", "F5"):
         press(window, key)
     assert (window.session.current.keeper, window.session.current.marked) == (0, {1, 2})
     assert window.session.position == 0
@@ -350,9 +227,9 @@ def test_the_wheel_brings_a_zoomed_picture_nearer(folder: Path, opened: Opener) 
     axes = window.figure.axes[0]
     width = abs(np.subtract(*axes.get_xlim()))
     if sys.platform.startswith("linux"):
-        toolkit(window).event_generate("<ButtonPress-4>", x=600, y=400)
+        toolkit(window).event_generate("<ButtonPress-4>", x=300, y=200)
     else:
-        toolkit(window).event_generate("<MouseWheel>", delta=120, x=600, y=400)
+        toolkit(window).event_generate("<MouseWheel>", delta=120, x=300, y=200)
     settle(window)
     assert abs(np.subtract(*axes.get_xlim())) == pytest.approx(0.8 * width)
     assert (pixels(window) != before).any()
@@ -581,6 +458,28 @@ def test_the_review_returns_when_q_is_pressed_or_the_window_manager_closes_it(
         review_in_window(session, "TkAgg")
     assert session.current.marked == {1, 2}
     assert "Traceback" not in capfd.readouterr().err
+
+
+def test_a_window_closed_while_it_blinks_leaves_nothing_behind(
+    folder: Path, driven: list[Callable[[Any], object]], capfd: pytest.CaptureFixture[str]
+) -> None:
+    from matplotlib import pyplot
+
+    session = copies(folder, 1)
+    seen: list[str] = []
+
+    def look(figure: Any) -> None:
+        seen.append("\n".join(text.get_text() for text in figure.texts))
+
+    driven += [key_of("b"), look, lambda figure: pyplot.close(figure)]
+    review_in_window(session, "TkAgg")
+    driven[:] = [key_of("Left")] * 15 + [lambda figure: pyplot.close(figure)]  # longer than a blink takes
+    review_in_window(session, "TkAgg")
+    assert "Shown: 2" in seen[0]
+    assert session.current.marked == {1, 2}
+    errors = capfd.readouterr().err
+    assert "Traceback" not in errors
+    assert "invalid command" not in errors
 
 
 def test_matplotlibs_own_keys_do_nothing_in_the_review(

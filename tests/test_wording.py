@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from dedup.comparison import as_similarity
 from dedup.encoders import HAMMING, REGISTRY, EncoderSpec, LoadOptions, spec
-from dedup.keep import IDENTICAL, SAME_PIXELS, SIMILAR, Group, Match, Member
+from dedup.keep import Group, Match, Member
+from dedup.tiers import IDENTICAL, LOOK_ALIKE, SAME_PIXELS
 from dedup.progress import Skipped
 from dedup.provenance import BITS, Provenance
 from dedup.store import Picture
@@ -151,15 +152,15 @@ def test_dimensions_are_width_by_height() -> None:
 def test_similarity_is_a_number_only_where_it_was_measured() -> None:
     assert how_similar(Match(0, 1.0, IDENTICAL)) == "identical file"
     assert how_similar(Match(0, 1.0, SAME_PIXELS)) == "same pixels"
-    assert how_similar(Match(0, 0.98765, SIMILAR)) == "similar 0.988"
-    assert how_similar(Match(0, 1.0, SIMILAR)) == "similar 1.000"
+    assert how_similar(Match(0, 0.98765, LOOK_ALIKE)) == "similar 0.988"
+    assert how_similar(Match(0, 1.0, LOOK_ALIKE)) == "similar 1.000"
     assert how_similar(None) == "no direct match with the keeper"
 
 
 def test_of_fingerprints_the_bits_that_differ_are_said_too() -> None:
-    assert how_similar(Match(0, 1.0 - 2.0 * 4 / 64, SIMILAR, 64)) == "similar 0.875, 4 of 64 bits"
-    assert how_similar(Match(0, 1.0, SIMILAR, 42)) == "similar 1.000, 0 of 42 bits"
-    assert how_similar(Member(a_picture("a.jpg"), 1.0 - 2.0 / 196, SIMILAR, bits=196)) == "similar 0.990, 1 of 196 bits"
+    assert how_similar(Match(0, 1.0 - 2.0 * 4 / 64, LOOK_ALIKE, 64)) == "similar 0.875, 4 of 64 bits"
+    assert how_similar(Match(0, 1.0, LOOK_ALIKE, 42)) == "similar 1.000, 0 of 42 bits"
+    assert how_similar(Member(a_picture("a.jpg"), 1.0 - 2.0 / 196, LOOK_ALIKE, bits=196)) == "similar 0.990, 1 of 196 bits"
     assert how_similar(Match(0, 1.0, IDENTICAL, 64)) == "identical file"
 
 
@@ -224,8 +225,8 @@ def test_a_set_is_said_line_by_line_the_keeper_first() -> None:
         a_picture("keeper.jpg", 2_000_000),
         (
             Member(a_picture("sub/copy.jpg", 2_000_000), 1.0, IDENTICAL),
-            Member(a_picture("smaller\n.jpg", 900), 0.9712, SIMILAR, marked=False),
-            Member(a_picture("by bits.jpg", 900), 0.75, SIMILAR, bits=64),
+            Member(a_picture("smaller\n.jpg", 900), 0.9712, LOOK_ALIKE, marked=False),
+            Member(a_picture("by bits.jpg", 900), 0.75, LOOK_ALIKE, bits=64),
         ),
     )
     assert group_lines(3, 12, group) == [

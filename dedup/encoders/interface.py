@@ -25,6 +25,9 @@ Float32Rows = np.ndarray[Any, np.dtype[np.float32]]
 
 COSINE = "cosine"
 HAMMING = "hamming"
+# Pairs that only verification can tell: this share of a fingerprint's bits may differ, and a cosine may lie this many
+# times as far from 1 as the threshold does.
+CANDIDATE_BITS, CANDIDATE_REACH = 0.28, 6.0
 # Kind "both": every kind of the row, side by side.
 BOTH = "both"
 
@@ -124,6 +127,8 @@ class EncoderSpec:
     instead: tuple[str, ...] = ()
     # How many numbers each kind has, where they differ: the first is ``dim``.
     dims: tuple[int, ...] = ()
+    # From where pairs below the threshold are looked at; without one a share of the way from it to unrelated.
+    candidates: float | None = None
 
     def layers(self, kind: str) -> tuple[str, ...]:
         """The names under which vectors of this kind are stored ("" is the default kind, "both" all)."""
@@ -141,6 +146,12 @@ class EncoderSpec:
     def threshold_for(self, dim: int) -> float:
         """The default threshold for vectors of ``dim`` numbers or bits: bits grow with the fingerprint."""
         return round(self.threshold * dim / self.dim) if self.metric == HAMMING else self.threshold
+
+    def candidates_for(self, dim: int) -> float:
+        """From which threshold on verification looks at pairs, for vectors of ``dim`` numbers or bits."""
+        if self.metric == HAMMING:
+            return max(self.threshold_for(dim), round(dim * CANDIDATE_BITS))
+        return self.candidates if self.candidates is not None else 1.0 - CANDIDATE_REACH * (1.0 - self.threshold)
 
 
 def no_text(name: str) -> DedupError:

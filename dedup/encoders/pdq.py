@@ -42,6 +42,11 @@ class Pdq(SeesThePicture):
         return np.stack([hash_bits(view) for view in orientations(plane)])
 
 
+def frame_bits(image: Image) -> bytes:
+    """The 256 bits of a picture's whole frame as it stands, packed into 32 bytes."""
+    return np.packbits(hash_bits(brightness(Squash(SAMPLES)(image)))).tobytes()
+
+
 def load(options: LoadOptions) -> Encoder:
     """There is nothing to load."""
     provenance = Provenance(NAME, checkpoint(options), "final", PREPROCESSING, BITS_PER_VIEW, BITS_TURNED)

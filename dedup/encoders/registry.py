@@ -146,6 +146,7 @@ REGISTRY: tuple[EncoderSpec, ...] = (
         available=efficientnet.available,
         checkpoint=efficientnet.checkpoint,
         preprocessing=efficientnet.PREPROCESSING,
+        candidates=0.6,
     ),
     EncoderSpec(
         name=sscd.NAME,
@@ -161,6 +162,7 @@ REGISTRY: tuple[EncoderSpec, ...] = (
         available=sscd.available,
         checkpoint=sscd.checkpoint,
         preprocessing=sscd.PREPROCESSING,
+        candidates=0.4,
         instead=(NO_DOWNLOAD,),
     ),
     _from_hub(

@@ -14,6 +14,12 @@ from dedup.settings import Settings
 from dedup.wording import sets_in_words, thresholds_explained
 from dedup.workflow import FindOptions, Wanted
 
+MARKS = {
+    "exact": "Only exact copies: the same file, or the same pixels",
+    "same": "The same picture too: re-saved, resized, slightly adjusted (recommended)",
+    "edited": "Edited copies too: cropped, turned, recoloured, captioned",
+    "all": "Everything at the threshold, also what only looks alike: review every set",
+}
 KINDS = {"final": "Final embedding", "hidden": "Last hidden layer"}
 
 
@@ -30,7 +36,19 @@ def ask_finding(folders: Sequence[Path]) -> FindOptions:
     chosen = sets[0]
     if len(sets) > 1:
         chosen = choose("Compare with which hashes?", list(zip(sets_in_words(sets), sets, strict=True)))
-    return FindOptions(Wanted(provenance=chosen), ask_threshold(settings.load(chosen.encoder), chosen.dim))
+    current = settings.load(chosen.encoder)
+    return FindOptions(
+        Wanted(provenance=chosen),
+        ask_threshold(current, chosen.dim),
+        mark=ask_mark(current.mark),
+        neighbours=current.neighbours,
+        max_megapixels=current.max_megapixels,
+    )
+
+
+def ask_mark(default: str) -> str:
+    """What may be marked for removal from the start; everything stays to be decided in the review."""
+    return choose("What may be marked for removal?", [(text, name) for name, text in MARKS.items()], default=default)
 
 
 def ask_threshold(current: Settings, dim: int) -> float:

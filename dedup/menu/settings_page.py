@@ -49,7 +49,7 @@ def _explained(name: str, row: EncoderSpec) -> list[str]:
     lines = [f"{name.replace('_', ' ')}: {BOUNDS[name].help}"]
     if name == "parameters":
         lines += [f"  {one.name}: {one.help}, from {one.low} to {one.high}" for one in row.parameters]
-    if name == "threshold":
+    if name in ("threshold", "candidates"):
         lines.append(f"  {row.title} counts differing bits" if row.metric == HAMMING else "  a similarity from 0 to 1")
     return lines
 
@@ -84,7 +84,7 @@ def _changed(current: Settings, name: str, text: str) -> Settings:
         understand_parameters(plain, row.parameters, row.name)
         # A number of bits means something else for a fingerprint of another length.
         current = replace(current, threshold=-1.0)
-    if name == "threshold":
+    if name in ("threshold", "candidates"):
         understand_threshold(plain, workflow.length_of(current) if row.metric == HAMMING else 1)
         plain = plain.replace(",", ".")
     kind = type(getattr(current, name))

@@ -10,14 +10,17 @@ from PIL import Image, ImageDraw, ImageFont
 from dedup.errors import DedupError
 from dedup.keep import Group
 from dedup.progress import Progress, Report
+from dedup.review.captions import FACTS, reasons
 from dedup.review.thumbnails import load_or_explain
 from dedup.store import Picture
-from dedup.wording import dimensions, how_similar, printable, shortened, size
+from dedup.wording import dimensions, printable, shortened, size
 
 SETS_PER_PAGE = 20
 PICTURES_PER_SET = 60
 PICTURES_PER_ROW = 5
-CELL, CAPTION, MARGIN, TITLE = 220, 68, 14, 30
+CELL, CAPTION_LINE, CAPTION_LINES, MARGIN, TITLE = 220, 16, 7, 14, 30
+CAPTION = 4 + CAPTION_LINE * CAPTION_LINES
+CHARACTERS = 34  # of a line below a picture
 GREEN, RED, GREY, INK = (40, 150, 70), (200, 50, 45), (150, 150, 150), (30, 30, 30)
 
 
@@ -64,15 +67,14 @@ def _draw_page(groups: Sequence[Group], before: int, total: int) -> Image.Image:
 
 
 def _draw_group(page: Image.Image, draw: ImageDraw.ImageDraw, group: Group, top: int) -> None:
-    cells = [(group.keeper, GREEN, "keeper")]
+    cells = [(group.keeper, GREEN, ["keeper"])]
     for member in group.others:
-        remark = how_similar(member)
         verb, colour = ("remove", RED) if member.marked else ("keep", GREEN)
-        cells.append((member.picture, colour, f"{verb}   {remark}"))
-    for place, (picture, colour, remark) in enumerate(cells[:PICTURES_PER_SET]):
+        cells.append((member.picture, colour, reasons(verb, member, CHARACTERS, CAPTION_LINES - FACTS)))
+    for place, (picture, colour, why) in enumerate(cells[:PICTURES_PER_SET]):
         left = MARGIN + place % PICTURES_PER_ROW * (CELL + MARGIN)
         down = top + place // PICTURES_PER_ROW * (CELL + CAPTION + MARGIN)
-        _draw_cell(page, draw, place + 1, picture, colour, remark, left, down)
+        _draw_cell(page, draw, place + 1, picture, colour, why, left, down)
 
 
 def _draw_cell(
@@ -81,7 +83,7 @@ def _draw_cell(
     number: int,
     picture: Picture,
     colour: tuple[int, int, int],
-    remark: str,
+    why: list[str],
     left: int,
     top: int,
 ) -> None:
@@ -90,9 +92,9 @@ def _draw_cell(
     draw.rectangle((left, top, left + CELL - 1, top + CELL - 1), outline=colour, width=5)
     name, folder = printable(picture.full_path.name), printable(picture.full_path.parent)
     facts = f"{dimensions(picture)}   {size(picture.size)}"
-    lines = [f"{number}  {shortened(name, 30)}", f"in {shortened(folder, 30)}", facts, remark]
+    lines = [f"{number}  {shortened(name, 30)}", f"in {shortened(folder, 30)}", facts, *why]
     for row, line in enumerate(lines):
-        draw.text((left, top + CELL + 3 + 16 * row), line, fill=INK, font=_font(12))
+        draw.text((left, top + CELL + 3 + CAPTION_LINE * row), line, fill=INK, font=_font(12))
 
 
 def _font(points: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:

@@ -6,38 +6,23 @@ window ends the review; nothing is removed here.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from dedup.review.board import INK, PALE, RED, Board
+from dedup.review.blink import BLINK, DIFFERENCE, Comparison
+from dedup.review.board import Board
+from dedup.review.display import prepare_matplotlib
+from dedup.review.furniture import Furniture
 from dedup.review.layout import PICTURES_PER_PAGE, Box, pages
 from dedup.review.session import ReviewSession
 from dedup.wording import files, size
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.widgets import Button
 
 BACKGROUND = "#f4f4f2"
-FALLBACK_FONTS = (
-    "Noto Sans CJK JP",
-    "Noto Sans CJK SC",
-    "Hiragino Sans",
-    "PingFang SC",
-    "Microsoft YaHei",
-    "Malgun Gothic",
-    "Noto Sans Arabic",
-    "Noto Sans Hebrew",
-    "Noto Sans Devanagari",
-    "Noto Emoji",
-    "Segoe UI Emoji",
-)
-HELP = (
-    "click or 1-9: keep / remove    K or right click: make it the keeper    N: not duplicates    Z: zoom\n"
-    "left / right: previous / next set    Page Up / Down: more of a large set    Q: close, then confirm in the terminal"
-)
 
 
 def review_in_window(session: ReviewSession, backend: str) -> None:
@@ -47,7 +32,7 @@ def review_in_window(session: ReviewSession, backend: str) -> None:
     matplotlib.use(backend)
     from matplotlib import pyplot
 
-    _prepare_matplotlib()
+    prepare_matplotlib()
     figure = pyplot.figure(figsize=(13, 8.2), facecolor=BACKGROUND)
     window = ReviewWindow(figure, session)
     try:
@@ -58,48 +43,41 @@ def review_in_window(session: ReviewSession, backend: str) -> None:
         pyplot.close(figure)
 
 
-def _prepare_matplotlib() -> None:
-    """No toolbar, no keys of matplotlib's own, and fonts for names in other scripts where there are any."""
-    import matplotlib
-    from matplotlib.font_manager import fontManager
-
-    for name in [name for name in matplotlib.rcParams if name.startswith("keymap.")]:
-        matplotlib.rcParams[name] = []
-    matplotlib.rcParams["toolbar"] = "None"
-    installed = set(fontManager.get_font_names())
-    matplotlib.rcParams["font.family"] = ["DejaVu Sans", *(font for font in FALLBACK_FONTS if font in installed)]
-    # A name in a script without a font shows boxes; the terminal need not hear of it.
-    warnings.filterwarnings("ignore", message="Glyph .* missing from")
+# The keys that mean the picture under the pointer, and those that work while two pictures are compared.
+POINTING = ("k", "z", "b", "d", "m", " ")
+COMPARING = ("b", "d", "escape", "q")
 
 
 class ReviewWindow:
     """One figure showing one session; every key and click is a method of the session and a redraw."""
 
     def __init__(self, figure: Figure, session: ReviewSession) -> None:
-        from matplotlib.widgets import Button
-
         self.figure = figure
         self.session = session
         self.focus = 0
         self.page = 0
         self.zoomed = False
         self.message = ""
-        self._axes: Axes = figure.add_axes((0.0, 0.11, 1.0, 0.8))
-        self._board = Board(self._axes, session)
-        self._title = figure.text(0.015, 0.955, "", ha="left", va="center", fontsize=14, weight="bold", color=INK)
-        self._totals = figure.text(0.985, 0.955, "", ha="right", va="center", fontsize=11, color=RED)
-        self._line = figure.text(0.5, 0.098, "", ha="center", va="center", fontsize=10, color=INK, parse_math=False)
-        self._hint = figure.text(0.5, 0.018, HELP, ha="center", va="center", fontsize=8, color=PALE)
-        self.previous = Button(figure.add_axes((0.31, 0.042, 0.17, 0.042)), "<- Previous")
-        self.next = Button(figure.add_axes((0.52, 0.042, 0.17, 0.042)), "Next ->")
-        self.previous.on_clicked(lambda _: self.step(-1))
-        self.next.on_clicked(lambda _: self.step(1))
+        self._furniture = Furniture(figure, lambda by: self.step(by))
+        self._board = Board(self._furniture.axes, session)
+        self._comparison = Comparison(figure.canvas, self._board, session, self.draw)
         self._keys = self._key_table()
         connect = figure.canvas.mpl_connect
         connect("key_press_event", self._on_key)
         connect("button_press_event", self._on_click)
         connect("scroll_event", self._on_scroll)
         connect("resize_event", lambda _: self.draw())
+        connect("close_event", lambda _: self._comparison.close())
+
+    @property
+    def previous(self) -> Button:
+        """The button to the set before."""
+        return self._furniture.previous
+
+    @property
+    def next(self) -> Button:
+        """The button to the next set."""
+        return self._furniture.next
 
     @property
     def boxes(self) -> dict[int, Box]:
@@ -109,13 +87,16 @@ class ReviewWindow:
     # -- actions ----------------------------------------------------------------------
 
     def step(self, by: int) -> None:
-        """Show another set; in zoom, another picture of this set."""
+        """Show another set; in zoom, another picture of this set; while two are compared, nothing."""
+        if self._comparison.view:
+            return
         if self.zoomed:
+            self.message = ""
             self.focus = (self.focus + by) % len(self.session.current.pictures)
         elif self.session.step(by):
             self.focus, self.page, self.message = 0, 0, ""
         else:
-            self.message = "This is the last set." if by > 0 else "This is the first set."
+            self.message = self.session.end_reached(by)
         self.draw()
 
     def turn_page(self, by: int) -> None:
@@ -153,17 +134,51 @@ class ReviewWindow:
         self.message = ""
         self.draw()
 
+    def compare(self, view: str) -> None:
+        """Blink between the focused picture and its keeper, or show what differs; in that view, go back."""
+        if self._comparison.view == view:
+            self._comparison.close()
+            self.message = ""
+        else:
+            self.message = self._comparison.open(view, self.focus)
+            self.zoomed = self.zoomed and not self._comparison.view
+        self.draw()
+
+    def show_next_tier(self) -> None:
+        """Show only the sets of the next tier, or all again."""
+        if not self.zoomed:
+            self.message = self.session.show_next_tier()
+            self.focus, self.page = 0, 0
+            self.draw()
+
+    def switch_tier(self) -> None:
+        """Mark or unmark everything of the focused picture's tier, in all sets; ask first where it was not proposed."""
+        if self.zoomed:
+            return
+        tier = self.session.tier_meant(self.focus)
+        question = self.session.question_before(tier) if tier else ""
+        if not tier:
+            self.message = "This picture does not match its keeper directly: it has no tier."
+        elif question and self.message != question:
+            self.message = question
+        else:
+            self.message = self.session.switch_tier(tier)
+        self.draw()
+
     def quit(self) -> None:
-        """Leave the zoom, else close the window."""
+        """Leave the comparison or the zoom, else close the window."""
         from matplotlib import pyplot
 
-        if self.zoomed:
+        if self._comparison.view:
+            self.compare(self._comparison.view)
+        elif self.zoomed:
             self.zoom()
         else:
             pyplot.close(self.figure)
 
     def close(self) -> None:
-        """Stop loading pictures ahead."""
+        """Stop loading pictures ahead, and blinking."""
+        self._comparison.close()
         self._board.close()
 
     # -- events -----------------------------------------------------------------------
@@ -177,6 +192,10 @@ class ReviewWindow:
             "k": self.make_keeper,
             "n": self.not_duplicates,
             "z": self.zoom,
+            "b": lambda: self.compare(BLINK),
+            "d": lambda: self.compare(DIFFERENCE),
+            "f": self.show_next_tier,
+            "m": self.switch_tier,
             "escape": self.quit,
             "q": self.quit,
             " ": lambda: self.toggle(self.focus),
@@ -187,13 +206,19 @@ class ReviewWindow:
 
     def _on_key(self, event: Any) -> None:
         key = (event.key or "").lower()
-        if key in ("k", "z", " ") and not self.zoomed and (pointed := self._board.at(event.x, event.y)) is not None:
+        if key in POINTING and (pointed := self._board.at(event.x, event.y)) is not None:
             self.focus = pointed
-        if action := self._keys.get(key):
+        if not self._comparison.view:
+            action = self._keys.get(key)
+        elif key == " ":
+            action = self._comparison.blink
+        else:  # no other key may decide anything while the borders are out of sight
+            action = self._keys[key] if key in COMPARING else None
+        if action:
             action()
 
     def _on_click(self, event: Any) -> None:
-        if event.inaxes is not self._axes or self.zoomed:
+        if event.inaxes is not self._furniture.axes:
             return
         number = self._board.at(event.x, event.y)
         if number is None:
@@ -214,25 +239,28 @@ class ReviewWindow:
 
     def draw(self) -> None:
         """Draw the current set as the session has it now."""
-        if self.zoomed:
-            self.message = self._board.draw_zoomed(self.focus)
+        self._furniture.place()
+        line = self.message
+        if self._comparison.view:
+            line = self._comparison.draw()
+        elif self.zoomed:
+            # A decision taken here is told in place of the facts, as no border shows it.
+            line = line or self._board.zoomed_line(self.focus)
+            self._board.draw_zoomed(self.focus)
         else:
             self._board.draw_grid(self.page, self.focus)
         count, freed = self.session.totals()
-        self._title.set_text(self._heading())
-        self._totals.set_text(f"to remove: {files(count)}, {size(freed)}")
-        self._line.set_text(self.message)
+        self._furniture.write(self._heading(), f"to remove: {files(count)}, {size(freed)}", line)
         if self.figure.canvas.manager is not None:
-            place = f"set {self.session.position + 1} of {len(self.session.sets)}"
-            self.figure.canvas.manager.set_window_title(f"Review duplicates - {place}, removing {files(count)}")
+            title = f"Review duplicates - set {self.session.where}, removing {files(count)}"
+            self.figure.canvas.manager.set_window_title(title)
         self.figure.canvas.draw_idle()
         self._board.load_ahead()
 
     def _heading(self) -> str:
-        session = self.session
-        heading = f"Duplicate Set {session.position + 1} of {len(session.sets)}"
-        count = pages(len(session.current.pictures))
-        if session.current.not_duplicates:
+        heading = f"Duplicate Set {self.session.where}"
+        count = pages(len(self.session.current.pictures))
+        if self.session.current.not_duplicates:
             heading += "   (not duplicates)"
         if count > 1:
             heading += f"   (page {self.page + 1} of {count}: Page Up / Page Down)"

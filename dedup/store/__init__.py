@@ -19,6 +19,7 @@ from dedup.store.foreign import (
 from dedup.store.journal import Entry, Journal
 from dedup.store.lock import folder_lock, removal_lock
 from dedup.store.verdicts import NotDuplicates, record_not_duplicates
+from dedup.store.verifications import Verifications
 
 __all__ = [
     "DATABASE_NAME",
@@ -32,6 +33,7 @@ __all__ = [
     "NotDuplicates",
     "Picture",
     "SetSummary",
+    "Verifications",
     "answered",
     "database_path",
     "folder_lock",

@@ -27,7 +27,10 @@ from dedup.vectors import Vectors, from_blob, to_blob
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One picture of a folder as it was when it was indexed; sizes in bytes and pixels."""
+    """One picture of a folder as it was when it was indexed; sizes in bytes and pixels.
+
+    ``frame``: the 256 bits of its whole frame, packed; empty where they were not taken.
+    """
 
     root: Path
     path: str
@@ -39,6 +42,7 @@ class Picture:
     digest: bytes
     contrast: float = 255.0
     several_frames: bool = False
+    frame: bytes = b""
 
     @property
     def full_path(self) -> Path:
@@ -61,6 +65,7 @@ class Indexed:
     reason: str = ""
     vectors: tuple[np.ndarray[Any, np.dtype[np.float32]], ...] = ()
     several_frames: bool = False
+    frame: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +172,11 @@ class Catalogue:
                         (picture_id, set_id, to_blob(vector, provenance), item.contrast),
                     )
 
+    def without_frame(self) -> set[str]:
+        """The paths of readable pictures indexed before the fingerprints of whole frames were taken."""
+        rows = self.query("SELECT path FROM pictures WHERE state = 'ok' AND frame IS NULL")
+        return {path_from_column(row[0]) for row in rows}
+
     def count(self, state: str) -> int:
         """How many pictures are in a state: ok, unreadable or trash."""
         return int(next(self.query("SELECT count(*) FROM pictures WHERE state = ?", (state,)))[0])
@@ -220,7 +230,7 @@ class Catalogue:
         vectors = Vectors.empty(provenance, count)
         rows = self.query(
             "SELECT p.path, p.size, p.mtime_ns, p.width, p.height, p.format, p.digest, e.contrast, "
-            "p.several_frames, e.vector "
+            "p.several_frames, coalesce(p.frame, x''), e.vector "
             "FROM embeddings e JOIN pictures p ON p.id = e.picture_id "
             "WHERE e.set_id = ? AND p.state = 'ok' ORDER BY e.id",
             (set_id,),
@@ -260,14 +270,16 @@ def _save_picture(db: sqlite3.Connection, item: Indexed) -> int:
         item.format,
         item.digest,
         item.several_frames,
+        item.frame or None,
         "unreadable" if item.reason else "ok",
         item.reason,
         path,
     )
     if before is None:
         cursor = db.execute(
-            "INSERT INTO pictures(size, mtime_ns, width, height, format, digest, several_frames, state, reason, path) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO pictures"
+            "(size, mtime_ns, width, height, format, digest, several_frames, frame, state, reason, path) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             values,
         )
         return int(cursor.lastrowid or 0)
@@ -275,7 +287,7 @@ def _save_picture(db: sqlite3.Connection, item: Indexed) -> int:
         db.execute("DELETE FROM embeddings WHERE picture_id = ?", (before[0],))
     db.execute(
         "UPDATE pictures SET size = ?, mtime_ns = ?, width = ?, height = ?, format = ?, digest = ?, "
-        "several_frames = ?, state = ?, reason = ? WHERE path = ?",
+        "several_frames = ?, frame = ?, state = ?, reason = ? WHERE path = ?",
         values,
     )
     return int(before[0])

@@ -93,7 +93,20 @@ CREATE TABLE foreign_tables (
 );
 """
 
-MIGRATIONS = (_M001, _M002)
+# What verification concluded, by content: the digests in order, so that moves and re-indexing lose nothing. And a
+# fingerprint of each picture's whole frame, by which copies are found that encoders do not see.
+_M003 = """
+CREATE TABLE verifications (
+    first BLOB NOT NULL,             -- the smaller digest
+    second BLOB NOT NULL,
+    version INTEGER NOT NULL,        -- of the verifier
+    result TEXT NOT NULL,            -- JSON, about the second as seen from the first
+    PRIMARY KEY (first, second)
+) WITHOUT ROWID;
+ALTER TABLE pictures ADD COLUMN frame BLOB;
+"""
+
+MIGRATIONS = (_M001, _M002, _M003)
 
 
 def version_of(connection: sqlite3.Connection) -> int:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dedup import images
-from dedup.keep import IDENTICAL
 from dedup.scan import TRASH_NAME, is_picture_name, is_skipped_folder
+from dedup.tiers import IDENTICAL
 from dedup.trash.plan import FileStamp, Plan, Removal
 
 Identity = tuple[int, int]

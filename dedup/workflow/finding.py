@@ -10,8 +10,8 @@ from pathlib import Path
 from dedup import comparison, filenames, scan, trash
 from dedup.comparison import Wanted
 from dedup.errors import DedupError
-from dedup.keep import Group, KeepRule, Match, make_groups
-from dedup.neighbours import Dismissed, Neighbours, nothing_dismissed
+from dedup.keep import MARKS, Group, KeepRule, Match, keep_order, make_groups
+from dedup.neighbours import Depth, Dismissed, Neighbours, nothing_dismissed
 from dedup.progress import Report, Skipped
 from dedup.provenance import Provenance
 from dedup.scan import real_folder
@@ -24,8 +24,13 @@ from dedup.store import (
     record_not_duplicates,
 )
 from dedup.trash import Plan
+from dedup.verifier import Verifier
 
-UNMARKED = "Matches of {encoder} are often different pictures: they are shown unmarked, for you to judge."
+UNMARKED = "Look-alikes of {encoder} are often different pictures: they are shown unmarked, for you to judge."
+CUT = (
+    "{cut:,} pairs below the threshold were not looked at: only the {most} nearest of each picture are "
+    "(setting neighbours, or --neighbours)."
+)
 
 
 @dataclass(slots=True)
@@ -52,13 +57,21 @@ class Found:
 class FindOptions:
     """How to find: without a threshold the encoder's own; ``within`` also pairs pictures of one folder.
 
-    The threshold is in the unit of the encoder's metric. ``wanted`` narrows the sets to compare.
+    The threshold is in the unit of the encoder's metric. ``wanted`` narrows the sets to compare. ``mark`` names what
+    may be marked for removal (a key of ``keep.MARKS``); pairs that only look alike are shown with ``look_alikes`` or
+    where they may be marked. Pairs from ``candidates`` on (the encoder's own without it), the ``neighbours`` nearest
+    of each picture, are verified.
     """
 
     wanted: Wanted = field(default_factory=Wanted)
     threshold: float | None = None
     within: bool = False
     rule: KeepRule = field(default_factory=KeepRule)
+    mark: str = "same"
+    look_alikes: bool = False
+    candidates: float | None = None
+    neighbours: int = 20
+    max_megapixels: int = 100
 
 
 def find(folders: Sequence[str | Path], options: FindOptions, report: Report) -> Found:
@@ -75,21 +88,36 @@ def find(folders: Sequence[str | Path], options: FindOptions, report: Report) ->
         provenance = next(iter(comparison.common_sets(stores, options.wanted)), comparison.NOTHING)
         threshold = comparison.threshold_for(options.threshold, provenance)
         gathered = comparison.gather(stores, provenance, report)
-        dismissed = NotDuplicates(stores)
-    pictures = gathered.pictures
-    sure = comparison.marks(provenance)
-    neighbours = Neighbours(
-        pictures,
-        gathered.vectors,
-        gathered.folders,
-        comparison.as_similarity(threshold, provenance),
-        within=within,
-        dismissed=dismissed,
-        sure=sure,
-        device=comparison.matching_device(len(pictures), provenance.dim),
-        report=report,
-    )
-    groups = make_groups(pictures, neighbours.candidates(), neighbours.matches_of, options.rule)
+        pictures = gathered.pictures
+        sure = comparison.marks(provenance)
+        similarity = comparison.as_similarity(threshold, provenance)
+        neighbours = Neighbours(
+            pictures,
+            gathered.vectors,
+            gathered.folders,
+            similarity,
+            verify=Verifier(pictures, roots, options.max_megapixels, report),
+            depth=Depth(
+                min(similarity, comparison.lowest_candidate(options.candidates, provenance)), options.neighbours
+            ),
+            look_alikes=options.look_alikes or options.mark == "all",
+            within=within,
+            dismissed=NotDuplicates(stores),
+            sure=sure,
+            device=comparison.matching_device(len(pictures), provenance.dim),
+            report=report,
+        )
+        rule = options.rule
+        edits = neighbours.settle(lambda number: keep_order(number, pictures[number], rule, (), neighbours.closeness))
+        groups = make_groups(
+            pictures,
+            neighbours.candidates(),
+            neighbours.matches_of,
+            rule,
+            mark=MARKS[options.mark],
+            edits=edits,
+            closeness=neighbours.closeness,
+        )
     return Found(
         provenance.encoder,
         threshold,
@@ -99,10 +127,17 @@ def find(folders: Sequence[str | Path], options: FindOptions, report: Report) ->
         groups,
         options.rule,
         _relation_among(groups, pictures, neighbours),
-        notices=[] if sure else [UNMARKED.format(encoder=provenance.encoder)],
+        notices=_notices(provenance.encoder, sure, options, neighbours.cut),
         bits=provenance.dim if provenance.is_bits else 0,
         provenance=provenance,
     )
+
+
+def _notices(encoder: str, sure: bool, options: FindOptions, cut: int) -> list[str]:
+    notices = [] if sure or options.mark != "all" else [UNMARKED.format(encoder=encoder)]
+    if cut:
+        notices.append(CUT.format(cut=cut, most=options.neighbours))
+    return notices
 
 
 def find_by_name(folders: Sequence[str | Path], settings: Settings, report: Report) -> Found:

@@ -133,7 +133,7 @@ def _without_vector(store: Catalogue, changes: scan.Changes, wanted: _Identity) 
         fits = checkpoint == made_by.checkpoint or (checkpoint == "" and not embedded.get(made_by.layer))
         if same_encoder and made_by.layer in embedded and fits:
             embedded[made_by.layer] |= store.embedded(row.id)
-    covered = set.intersection(*embedded.values())
+    covered = set.intersection(*embedded.values()) - store.without_frame()
     unreadable = store.unreadable()
     missing = [found for found in changes.unchanged if found.path not in covered and found.path not in unreadable]
     return sorted([*changes.new, *changes.changed, *missing])

@@ -1,0 +1,154 @@
+"""Look at candidate pairs: every picture once, several at a time, the results kept by content.
+
+Needs the pictures' files as they were indexed. A pair of which a file can no longer be read stays unverified.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dedup import images
+from dedup.decoding import default_workers
+from dedup.errors import UnreadablePicture
+from dedup.progress import Progress, Report
+from dedup.store import Picture, Verifications
+from dedup.tiers import LOOK_ALIKE, SAME_PICTURE, SAME_PIXELS
+from dedup.verify.verification import VERSION, Verification
+
+if TYPE_CHECKING:
+    from dedup.verify.look import Look
+
+# Standard deviation (of 255) below which a picture shows next to nothing: only equal pixels make it a copy.
+FLAT_CONTRAST = 6.0
+PAIRS_AT_ONCE = 256
+LOOKS_IN_MEMORY = 3 << 30  # bytes; about ten thousand pictures
+DECODED_SIDE = 384
+# Two looks whose levels differ by more on average (of 255) cannot have equal pixels.
+ALMOST_EQUAL = 2.0
+
+Pair = tuple[int, int]
+
+
+class Verifier:
+    """Verifies pairs of picture numbers; the results are those of the second picture as seen from the first."""
+
+    def __init__(
+        self, pictures: Sequence[Picture], roots: Sequence[Path], max_megapixels: int, report: Report
+    ) -> None:
+        self._pictures = pictures
+        self._kept = Verifications(roots, VERSION)
+        self._max_megapixels = max_megapixels
+        self._report = report
+        self._looks: OrderedDict[bytes, Look | None] = OrderedDict()
+        self._memory = 0
+        self.verified = 0
+
+    def __call__(self, pairs: Sequence[Pair], what: str = "pairs verified") -> list[Verification | None]:
+        """One result for each pair, in order; None where a file could not be read.
+
+        Work is kept pair by pair in the folders' databases; ``report`` may raise Cancelled between two batches.
+        """
+        results: list[Verification | None] = []
+        for start in range(0, len(pairs), PAIRS_AT_ONCE):
+            if len(pairs) > PAIRS_AT_ONCE:
+                self._report(Progress(what, start, len(pairs)))
+            results += self._batch(pairs[start : start + PAIRS_AT_ONCE])
+        if len(pairs) > PAIRS_AT_ONCE:
+            self._report(Progress(what, len(pairs), len(pairs)))
+        return results
+
+    def _batch(self, pairs: Sequence[Pair]) -> list[Verification | None]:
+        keys = [self._key(pair) for pair in pairs]
+        kept = {key: Verification.from_json(text) for key, text in self._kept.get(set(keys)).items()}
+        new = {key: pair for key, pair in zip(keys, pairs, strict=True) if key not in kept}
+        if new:
+            found = self._look_at(list(new.values()))
+            rows = [
+                (key, result.to_json(), {self._pictures[number].root for number in pair})
+                for (key, pair), result in zip(new.items(), found, strict=True)
+                if result is not None
+            ]
+            self._kept.put(rows)
+            kept.update((key, Verification.from_json(text)) for key, text, _ in rows)
+            self.verified += len(rows)
+        return [self._from_first(pair, key, kept.get(key)) for pair, key in zip(pairs, keys, strict=True)]
+
+    def _key(self, pair: Pair) -> tuple[bytes, bytes]:
+        first, second = (self._pictures[number].digest for number in pair)
+        return (first, second) if first <= second else (second, first)
+
+    def _from_first(self, pair: Pair, key: tuple[bytes, bytes], found: Verification | None) -> Verification | None:
+        if found is None or self._pictures[pair[0]].digest == key[0]:
+            return found
+        return found.swapped()
+
+    def _look_at(self, pairs: Sequence[Pair]) -> list[Verification | None]:
+        """The results with the smaller digest first, as they are kept."""
+        ordered = [
+            pair if self._pictures[pair[0]].digest <= self._pictures[pair[1]].digest else pair[::-1] for pair in pairs
+        ]
+        with ThreadPoolExecutor(default_workers()) as pool:
+            self._load(pool, {number for pair in ordered for number in pair})
+            return list(pool.map(self._verify, ordered))
+
+    def _load(self, pool: ThreadPoolExecutor, numbers: Iterable[int]) -> None:
+        wanted = {self._pictures[number].digest: number for number in sorted(numbers)}
+        missing = [number for digest, number in wanted.items() if digest not in self._looks]
+        for digest in wanted:
+            if digest in self._looks:
+                self._looks.move_to_end(digest)
+        for number, look in zip(missing, pool.map(self._look, missing), strict=True):
+            self._looks[self._pictures[number].digest] = look
+            self._memory += look.nbytes if look else 0
+        while self._memory > LOOKS_IN_MEMORY and len(self._looks) > len(wanted):
+            _, dropped = self._looks.popitem(last=False)
+            self._memory -= dropped.nbytes if dropped else 0
+
+    def _look(self, number: int) -> Look | None:
+        from dedup.verify.look import look_at
+
+        picture = self._pictures[number]
+        try:
+            shown = images.open_upright(picture.full_path, DECODED_SIDE, self._max_megapixels)
+        except UnreadablePicture:
+            return None
+        return look_at(shown.image, shown.width, shown.height)
+
+    def _verify(self, pair: Pair) -> Verification | None:
+        from dedup.verify.concluding import verify
+
+        first, second = (self._looks[self._pictures[number].digest] for number in pair)
+        if first is None or second is None:
+            return None
+        if min(_contrast(first), _contrast(second)) < FLAT_CONTRAST:
+            same = self._has_same_pixels(pair, first, second)
+            return Verification(SAME_PIXELS) if same else Verification(LOOK_ALIKE, 0.0, closeness=0.0)
+        found = verify(first, second)
+        if found.tier == SAME_PICTURE and self._has_same_pixels(pair, first, second):
+            return replace(found, tier=SAME_PIXELS, edit=0, findings=())
+        return found
+
+    def _has_same_pixels(self, pair: Pair, first: Look, second: Look) -> bool:
+        one, two = (self._pictures[number] for number in pair)
+        if (one.width, one.height) != (two.width, two.height) or not _are_almost_equal(first, second):
+            return False
+        try:
+            return images.same_pixels(*(images.read(os.fspath(picture.full_path))[0] for picture in (one, two)))
+        except UnreadablePicture:
+            return False
+
+
+def _contrast(look: Look) -> float:
+    return float(look.pixels.std(axis=(0, 1)).max())
+
+
+def _are_almost_equal(first: Look, second: Look) -> bool:
+    if first.pixels.shape != second.pixels.shape:
+        return False
+    return float(abs(first.pixels.astype(float) - second.pixels).mean()) <= ALMOST_EQUAL
