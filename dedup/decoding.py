@@ -150,7 +150,7 @@ def _loader(pictures: _Pictures, batch_size: int, num_workers: int) -> DataLoade
         num_workers=workers,
         collate_fn=list,
         timeout=SECONDS_BETWEEN_LOOKS if workers else 0,
-        worker_init_fn=_start_worker if workers else None,
+        worker_init_fn=_start_decoding if workers else None,
         # fork shares the loaded libraries; where it is not safe (macOS, Windows) the platform's own way.
         multiprocessing_context="fork" if workers and sys.platform == "linux" else None,
         prefetch_factor=2 if workers else None,
@@ -188,10 +188,15 @@ def _ignore_the_signal_of_dead_workers() -> None:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
 
-def _start_worker(number: int) -> None:
+def start_worker() -> None:
+    """What every worker process does first: leave Ctrl-C to its parent, and end with it."""
     # Ctrl-C reaches the whole process group; only the parent decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _start_decoding(number: int) -> None:
+    start_worker()
     import torch
 
     torch.set_num_threads(1)

@@ -129,21 +129,28 @@ def make_groups(
     direct, symmetric matches. ``mark`` names the tiers to be marked. ``edits`` are the numbers of pictures that are
     edits of others here: they become keepers only of what is left. ``closeness`` breaks ties for the rule "best".
     """
+    order = sorted(candidates, key=lambda number: keep_order(number, pictures[number], rule, edits, closeness))
     taken: set[int] = set()
+    found: dict[int, list[Match]] = {}
+    # What merely looks alike takes no picture away from one it is a copy of.
+    for is_look_alike in (False, True):
+        for number in order:
+            if number in taken and number not in found:
+                continue
+            free = [
+                match
+                for match in matches_of(number)
+                if (match.tier == LOOK_ALIKE) == is_look_alike
+                and match.other not in taken
+                and match.other != number
+                and not rule.keeps(pictures[match.other])
+            ]
+            if free:
+                found.setdefault(number, []).extend(free)
+                taken.update([number, *(match.other for match in free)])
     groups = []
-    for number in sorted(candidates, key=lambda number: keep_order(number, pictures[number], rule, edits, closeness)):
-        if number in taken:
-            continue
-        free = [
-            match
-            for match in matches_of(number)
-            if match.other not in taken and match.other != number and not rule.keeps(pictures[match.other])
-        ]
-        if not free:
-            continue
-        taken.add(number)
-        taken.update(match.other for match in free)
-        members = [_member(pictures[number], pictures[match.other], match, mark) for match in free]
+    for number, matches in found.items():
+        members = [_member(pictures[number], pictures[match.other], match, mark) for match in matches]
         members.sort(key=lambda member: (TIERS.index(member.tier), -member.similarity, rule.key(member.picture)))
         groups.append(Group(pictures[number], tuple(members)))
     # A set is as sure as its least sure member.
@@ -178,9 +185,9 @@ def bytes_freed(groups: Iterable[Group]) -> int:
 
 STRATEGIES: Mapping[str, str] = {
     "largest": "keep the largest file, from whichever folder",
-    "best": "keep the best quality: no edits, no enlargements, the most detail",
     "first": "keep everything in folder 1, remove its copies from folder 2",
     "second": "keep everything in folder 2, remove its copies from folder 1",
+    "best": "keep the best quality: no edits of others, the most pixels, the most detail",
 }
 
 

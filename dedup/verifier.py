@@ -5,16 +5,18 @@ Needs the pictures' files as they were indexed. A pair of which a file can no lo
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import sys
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dedup import images
-from dedup.decoding import default_workers
+from dedup.decoding import default_workers, start_worker
 from dedup.errors import UnreadablePicture
 from dedup.progress import Progress, Report
 from dedup.store import Picture, Verifications
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 # Standard deviation (of 255) below which a picture shows next to nothing: only equal pixels make it a copy.
 FLAT_CONTRAST = 6.0
 PAIRS_AT_ONCE = 256
+WORTH_PROCESSES = 32  # fewer pictures or pairs are not worth handing over
 LOOKS_IN_MEMORY = 3 << 30  # bytes; about ten thousand pictures
 DECODED_SIDE = 384
 # Two looks whose levels differ by more on average (of 255) cannot have equal pixels.
@@ -38,9 +41,7 @@ Pair = tuple[int, int]
 class Verifier:
     """Verifies pairs of picture numbers; the results are those of the second picture as seen from the first."""
 
-    def __init__(
-        self, pictures: Sequence[Picture], roots: Sequence[Path], max_megapixels: int, report: Report
-    ) -> None:
+    def __init__(self, pictures: Sequence[Picture], roots: Sequence[Path], max_megapixels: int, report: Report) -> None:
         self._pictures = pictures
         self._kept = Verifications(roots, VERSION)
         self._max_megapixels = max_megapixels
@@ -48,6 +49,8 @@ class Verifier:
         self._looks: OrderedDict[bytes, Look | None] = OrderedDict()
         self._memory = 0
         self.verified = 0
+        self._pool: ProcessPoolExecutor | None = None
+        self._may_have_pool = True
 
     def __call__(self, pairs: Sequence[Pair], what: str = "pairs verified") -> list[Verification | None]:
         """One result for each pair, in order; None where a file could not be read.
@@ -88,51 +91,47 @@ class Verifier:
             return found
         return found.swapped()
 
+    def close(self) -> None:
+        """End the worker processes; what is verified later happens in this one."""
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+        self._pool, self._may_have_pool = None, False
+
     def _look_at(self, pairs: Sequence[Pair]) -> list[Verification | None]:
         """The results with the smaller digest first, as they are kept."""
         ordered = [
             pair if self._pictures[pair[0]].digest <= self._pictures[pair[1]].digest else pair[::-1] for pair in pairs
         ]
-        with ThreadPoolExecutor(default_workers()) as pool:
-            self._load(pool, {number for pair in ordered for number in pair})
-            return list(pool.map(self._verify, ordered))
+        self._load({number for pair in ordered for number in pair})
+        looks = [tuple(self._looks[self._pictures[number].digest] for number in pair) for pair in ordered]
+        found = self._map(_verify, looks)
+        return [
+            self._checked(pair, result, *two) if result is not None else None
+            for pair, result, two in zip(ordered, found, looks, strict=True)
+        ]
 
-    def _load(self, pool: ThreadPoolExecutor, numbers: Iterable[int]) -> None:
+    def _load(self, numbers: Iterable[int]) -> None:
         wanted = {self._pictures[number].digest: number for number in sorted(numbers)}
         missing = [number for digest, number in wanted.items() if digest not in self._looks]
         for digest in wanted:
             if digest in self._looks:
                 self._looks.move_to_end(digest)
-        for number, look in zip(missing, pool.map(self._look, missing), strict=True):
+        files = [(os.fspath(self._pictures[number].full_path), self._max_megapixels) for number in missing]
+        for number, look in zip(missing, self._map(_look, files), strict=True):
             self._looks[self._pictures[number].digest] = look
             self._memory += look.nbytes if look else 0
         while self._memory > LOOKS_IN_MEMORY and len(self._looks) > len(wanted):
             _, dropped = self._looks.popitem(last=False)
             self._memory -= dropped.nbytes if dropped else 0
 
-    def _look(self, number: int) -> Look | None:
-        from dedup.verify.look import look_at
-
-        picture = self._pictures[number]
-        try:
-            shown = images.open_upright(picture.full_path, DECODED_SIDE, self._max_megapixels)
-        except UnreadablePicture:
-            return None
-        return look_at(shown.image, shown.width, shown.height)
-
-    def _verify(self, pair: Pair) -> Verification | None:
-        from dedup.verify.concluding import verify
-
-        first, second = (self._looks[self._pictures[number].digest] for number in pair)
+    def _checked(self, pair: Pair, found: Verification, first: Look | None, second: Look | None) -> Verification:
+        """The result with the tier of equal pixels where the files have these, read in full."""
         if first is None or second is None:
-            return None
-        if min(_contrast(first), _contrast(second)) < FLAT_CONTRAST:
-            same = self._has_same_pixels(pair, first, second)
-            return Verification(SAME_PIXELS) if same else Verification(LOOK_ALIKE, 0.0, closeness=0.0)
-        found = verify(first, second)
-        if found.tier == SAME_PICTURE and self._has_same_pixels(pair, first, second):
-            return replace(found, tier=SAME_PIXELS, edit=0, findings=())
-        return found
+            return found
+        is_flat = min(_contrast(first), _contrast(second)) < FLAT_CONTRAST
+        if (is_flat or found.tier == SAME_PICTURE) and self._has_same_pixels(pair, first, second):
+            return replace(found, tier=SAME_PIXELS, agreement=1.0, edit=0, findings=())
+        return Verification(LOOK_ALIKE, 0.0, closeness=0.0) if is_flat else found
 
     def _has_same_pixels(self, pair: Pair, first: Look, second: Look) -> bool:
         one, two = (self._pictures[number] for number in pair)
@@ -142,6 +141,51 @@ class Verifier:
             return images.same_pixels(*(images.read(os.fspath(picture.full_path))[0] for picture in (one, two)))
         except UnreadablePicture:
             return False
+
+    def _map(self, function: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
+        """The function of every item: in worker processes where there are many, and where these fail in this one."""
+        if len(items) >= WORTH_PROCESSES and self._may_have_pool and default_workers() > 1:
+            if self._pool is None:
+                context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
+                self._pool = ProcessPoolExecutor(default_workers(), context, _start)
+            try:
+                return list(self._pool.map(function, items, chunksize=4))
+            except BrokenExecutor:
+                self.close()
+        return [function(item) for item in items]
+
+
+def _start() -> None:
+    start_worker()
+    import cv2
+    from threadpoolctl import threadpool_limits
+
+    # One process per core is enough: threads on top of them only wait for each other.
+    cv2.setNumThreads(1)
+    threadpool_limits(1)
+
+
+def _look(file: tuple[str, int]) -> Look | None:
+    """What the verifier sees of a file (path, most megapixels); None where it cannot be read."""
+    from dedup.verify.look import look_at
+
+    try:
+        shown = images.open_upright(file[0], DECODED_SIDE, file[1])
+    except UnreadablePicture:
+        return None
+    return look_at(shown.image, shown.width, shown.height)
+
+
+def _verify(looks: tuple[Look | None, Look | None]) -> Verification | None:
+    from dedup.verify.concluding import verify
+
+    first, second = looks
+    if first is None or second is None:
+        return None
+    try:
+        return verify(first, second)
+    except Exception:  # the libraries' own: one odd pair must not stop the others, and stays unverified
+        return None
 
 
 def _contrast(look: Look) -> float:

@@ -78,7 +78,7 @@ def dimensions(picture: Picture) -> str:
 
 
 def how_similar(match: Match | Member | None) -> str:
-    """``identical file``, ``similar 0.987``, ``similar 0.875, 4 of 64 bits``, or that there is no direct match."""
+    """``identical file``, ``edited, 0.987``, ``look-alike, 0.875, 4 of 64 bits``, or that there is no direct match."""
     if match is None:
         return "no direct match with the keeper"
     if match.tier in (IDENTICAL, SAME_PIXELS):

@@ -38,6 +38,7 @@ from dedup.provenance import Provenance
 from dedup.review.session import ReviewSession
 from dedup.settings import Settings
 from dedup.store import Catalogue, Picture
+from dedup.tiers import SAME_PICTURE
 
 
 def test_01_every_vector_belongs_to_its_own_file(folder: Path) -> None:
@@ -103,7 +104,7 @@ def test_05_a_chain_of_seven_loses_only_direct_matches_of_the_keeper(folder: Pat
     pictures = [Picture(folder, f"{n}.png", 100 - n, 0, 9, 9, "PNG", bytes([n])) for n in range(7)]
 
     def neighbours(number: int) -> list[Match]:
-        return [Match(other, 0.97, "similar") for other in (number - 1, number + 1) if 0 <= other < 7]
+        return [Match(other, 0.97, SAME_PICTURE) for other in (number - 1, number + 1) if 0 <= other < 7]
 
     groups = make_groups(pictures, range(7), neighbours, KeepRule())
     for group in groups:

@@ -13,9 +13,9 @@ from conftest import find, index, names_of, save_picture
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dedup.keep import STRATEGIES, Group, KeepRule, Match, bytes_freed, make_groups, rule_for
-from dedup.tiers import IDENTICAL, LOOK_ALIKE
+from dedup.keep import MARKS, STRATEGIES, Group, KeepRule, Match, bytes_freed, make_groups, rule_for
 from dedup.store import Picture
+from dedup.tiers import IDENTICAL, LOOK_ALIKE
 
 ONE, TWO = Path("/pictures/one"), Path("/pictures/two")
 Edges = Mapping[tuple[int, int], float]
@@ -46,7 +46,7 @@ class Graph:
     ) -> list[Group]:
         candidates = sorted({number for edge in self.edges for number in edge})
         order(candidates)
-        return make_groups(self.pictures, candidates, self.matches_of, rule or KeepRule())
+        return make_groups(self.pictures, candidates, self.matches_of, rule or KeepRule(), mark=MARKS["all"])
 
     def number(self, one: Picture) -> int:
         return self.pictures.index(one)
@@ -88,7 +88,7 @@ def test_matches_that_are_not_sure_are_shown_unmarked_and_identical_files_are_ma
         1: [Match(0, 0.97, LOOK_ALIKE, sure=False)],
         2: [Match(0, 1.0, IDENTICAL, sure=False)],
     }
-    (group,) = make_groups(pictures, [0, 1, 2], matches.__getitem__, KeepRule())
+    (group,) = make_groups(pictures, [0, 1, 2], matches.__getitem__, KeepRule(), mark=MARKS["all"])
     assert {member.picture.path: member.marked for member in group.others} == {"b": False, "c": True}
     assert bytes_freed([group]) == 1000
 
@@ -255,8 +255,8 @@ def test_a_protected_folder_protects_its_subfolders_and_not_its_namesakes() -> N
 
 
 def test_the_strategies_of_the_menu_protect_the_folder_they_name() -> None:
-    assert list(STRATEGIES) == ["largest", "first", "second"]
-    assert [rule_for(name, [ONE, TWO]).keep_all_of for name in STRATEGIES] == [None, ONE, TWO]
+    assert list(STRATEGIES) == ["largest", "first", "second", "best"]
+    assert [rule_for(name, [ONE, TWO]).keep_all_of for name in STRATEGIES] == [None, ONE, TWO, None]
 
 
 def test_between_equal_files_the_folder_named_first_keeps_its_own() -> None:

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from dedup.comparison import as_similarity
 from dedup.encoders import HAMMING, REGISTRY, EncoderSpec, LoadOptions, spec
 from dedup.keep import Group, Match, Member
-from dedup.tiers import IDENTICAL, LOOK_ALIKE, SAME_PIXELS
 from dedup.progress import Skipped
 from dedup.provenance import BITS, Provenance
 from dedup.store import Picture
+from dedup.tiers import IDENTICAL, LOOK_ALIKE, SAME_PIXELS
 from dedup.wording import (
     dimensions,
     distance,
@@ -152,15 +152,18 @@ def test_dimensions_are_width_by_height() -> None:
 def test_similarity_is_a_number_only_where_it_was_measured() -> None:
     assert how_similar(Match(0, 1.0, IDENTICAL)) == "identical file"
     assert how_similar(Match(0, 1.0, SAME_PIXELS)) == "same pixels"
-    assert how_similar(Match(0, 0.98765, LOOK_ALIKE)) == "similar 0.988"
-    assert how_similar(Match(0, 1.0, LOOK_ALIKE)) == "similar 1.000"
+    assert how_similar(Match(0, 0.98765, LOOK_ALIKE)) == "look-alike, 0.988"
+    assert how_similar(Match(0, 1.0, LOOK_ALIKE)) == "look-alike, 1.000"
     assert how_similar(None) == "no direct match with the keeper"
 
 
 def test_of_fingerprints_the_bits_that_differ_are_said_too() -> None:
-    assert how_similar(Match(0, 1.0 - 2.0 * 4 / 64, LOOK_ALIKE, 64)) == "similar 0.875, 4 of 64 bits"
-    assert how_similar(Match(0, 1.0, LOOK_ALIKE, 42)) == "similar 1.000, 0 of 42 bits"
-    assert how_similar(Member(a_picture("a.jpg"), 1.0 - 2.0 / 196, LOOK_ALIKE, bits=196)) == "similar 0.990, 1 of 196 bits"
+    assert how_similar(Match(0, 1.0 - 2.0 * 4 / 64, LOOK_ALIKE, 64)) == "look-alike, 0.875, 4 of 64 bits"
+    assert how_similar(Match(0, 1.0, LOOK_ALIKE, 42)) == "look-alike, 1.000, 0 of 42 bits"
+    assert (
+        how_similar(Member(a_picture("a.jpg"), 1.0 - 2.0 / 196, LOOK_ALIKE, bits=196))
+        == "look-alike, 0.990, 1 of 196 bits"
+    )
     assert how_similar(Match(0, 1.0, IDENTICAL, 64)) == "identical file"
 
 
@@ -233,8 +236,8 @@ def test_a_set_is_said_line_by_line_the_keeper_first() -> None:
         "Duplicate Set 3 of 12",
         "  keep    /pictures/keeper.jpg  (640 x 480, 2.0 MB)",
         "  remove  /pictures/sub/copy.jpg  (640 x 480, 2.0 MB, identical file)",
-        "  keep    /pictures/smaller\\n.jpg  (640 x 480, 900 bytes, similar 0.971)",
-        "  remove  /pictures/by bits.jpg  (640 x 480, 900 bytes, similar 0.750, 8 of 64 bits)",
+        "  keep    /pictures/smaller\\n.jpg  (640 x 480, 900 bytes, look-alike, 0.971)",
+        "  remove  /pictures/by bits.jpg  (640 x 480, 900 bytes, look-alike, 0.750, 8 of 64 bits)",
     ]
 
 

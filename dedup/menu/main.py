@@ -13,7 +13,7 @@ from dedup.encoders import BOTH, spec
 from dedup.errors import DedupError
 from dedup.folders import understand_folder
 from dedup.keep import STRATEGIES, rule_for
-from dedup.menu.finding import ask_finding, ask_layer, ask_threshold
+from dedup.menu.finding import ask_finding, ask_layer, ask_mark, ask_threshold
 from dedup.menu.hashing import ask_hashing, hash_folder, offer_hashing, what_is_hashed
 from dedup.menu.importing import ask_import, offer_import
 from dedup.menu.settings_page import change_settings
@@ -97,11 +97,13 @@ class _FolderMenu:
         again, chosen = ask_hashing(self.folder)
         layer = ask_layer(spec(chosen.encoder)) if chosen.kind == BOTH else ""
         threshold: float | None = ask_threshold(chosen, workflow.length_of(chosen))
+        mark = ask_mark(chosen.mark)
         used = hash_folder(self.folder, chosen, again)
         if used is not None:
             if used.encoder != chosen.encoder:
                 layer, threshold = "", None
-            find_and_remove([self.folder], FindOptions(workflow.wanted_set(used, layer), threshold))
+            options = FindOptions(workflow.wanted_set(used, layer), threshold, mark=mark, neighbours=used.neighbours)
+            find_and_remove([self.folder], options)
 
     def add_folder(self) -> None:
         """Ask for a second folder and serve the menu between the two."""

@@ -65,7 +65,7 @@ def covers(first: Look, second: Look, matrix: Array) -> tuple[float, float]:
 
 
 def _share(w1: int, h1: int, w2: int, h2: int, matrix: Array) -> float:
-    step = 24
+    step = 64
     x, y = np.meshgrid((np.arange(step) + 0.5) / step * w1 - 0.5, (np.arange(step) + 0.5) / step * h1 - 0.5)
     points = np.stack([x.ravel(), y.ravel(), np.ones(step * step)])
     moved = matrix @ points
@@ -239,6 +239,8 @@ def lowest(values: Array, share: float) -> float:
 def means(values: Array, block: int = BLOCK) -> Array:
     """(h, w) float32 -> (h // block, w // block): the mean of each block of the middle part."""
     rows, columns = values.shape[0] // block, values.shape[1] // block
+    if not rows or not columns:
+        return np.zeros((rows, columns), np.float32)
     top, left = (values.shape[0] - rows * block) // 2, (values.shape[1] - columns * block) // 2
     part = values[top : top + rows * block, left : left + columns * block]
     # For whole factors this is the mean, and much faster than numpy's over two axes.

@@ -12,6 +12,7 @@ from dedup.verify.verification import WHOLE, Verification
 from dedup.verify.verifying import best_evidence
 
 COLOURLESS, COLOURFUL = 2.5, 5.0  # see _colourfulness
+PROMISING = 0.85  # share of agreeing blocks from which a look-alike is looked at the other way round
 PLAINLY_EQUAL = 16  # of 255: the most that any place may differ by for nothing else to be looked at
 CLIPPED_MORE = 0.02  # share of the levels at the ends of the scale
 THIRDS = ("upper", "middle", "lower"), ("left", "centre", "right")
@@ -23,6 +24,14 @@ def verify(first: Look, second: Look) -> Verification:
     if difference is not None:
         scale = (second.width * second.height / (first.width * first.height)) ** 0.5
         return Verification(SAME_PICTURE, 1.0, round(scale, 4), closeness=round(1.0 - difference / 100, 3))
+    found = _one_way(first, second)
+    if found.tier == LOOK_ALIKE and found.agreement >= PROMISING:
+        # Which of the two is brought into the other's frame and tones matters a little; it must not decide.
+        return _one_way(second, first).swapped()
+    return found
+
+
+def _one_way(first: Look, second: Look) -> Verification:
     best = best_evidence(first, second)
     if best is None:
         return Verification(LOOK_ALIKE, 0.0, closeness=0.0)
@@ -69,10 +78,11 @@ def _findings(first: Look, second: Look, e: Evidence) -> list[str]:
         found.append("negative")
     found += _frame_findings(first, second, e)
     found += _colour_findings(first, second, e)
-    found += _detail_findings(e)
     if e.changed and e.overlay.share > 0.0005 and e.overlay.detail >= 0.93 and abs(e.overlay.sided) >= 0.3:
-        # A positive sidedness means edges in the still picture.
+        # A positive sidedness means edges in the still picture. These are also why its detail is richer.
         found.append("1:overlaid" if (e.overlay.sided > 0) == e.frame.is_first else "2:overlaid")
+    else:
+        found += _detail_findings(e)
     return found
 
 

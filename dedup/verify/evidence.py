@@ -14,6 +14,7 @@ from dedup.verify.comparing import (
     SIGMA,
     TEXTURED,
     Blocks,
+    Colours,
     Frame,
     blocks_of,
     colours_of,
@@ -29,6 +30,7 @@ from dedup.verify.differences import Overlay, overlay_of
 from dedup.verify.look import Array, Look
 
 AGREES, DISAGREES, UNCHANGED = 0.85, 0.6, 0.92
+PATCH = 15.0  # of 255, in a block: a difference of colours that is more than a fringe
 # Reductions of the frame for pictures that lost their detail, and the blur from which the coarser one is looked at.
 MID, COARSE, BLURRED = 2, 4, 0.3
 # Less is neither looked at nor judged: the share of one picture in the other, the share of blocks that agree.
@@ -60,7 +62,7 @@ class Evidence:
     in the first and the second picture. ``noise``: the correlation of the finest detail where nothing else is.
     ``graphic``: about 1 and more in drawings and screens. ``changed``: how many blocks hold a strong difference and
     do not correlate well. ``gain`` per channel, ``offset``, ``saturation`` of first and second, ``recoloured`` the
-    worst block's colour difference, ``tinted`` the usual one. ``smallest``: pixels of the smaller look.
+    worst block's colour difference, ``tinted`` the usual one. ``areas``: the pixels of both looks.
     """
 
     alignment: Alignment
@@ -82,7 +84,7 @@ class Evidence:
     recoloured: float
     tinted: float
     frame: Frame
-    smallest: int
+    areas: tuple[int, int]
 
     @property
     def blur(self) -> float:
@@ -144,14 +146,14 @@ def _evidence(first: Look, second: Look, alignment: Alignment, *, level: bool = 
         noise,
         _graphic(frame),
         overlay,
-        _changed(blocks, overlay.mask),
+        _changed(blocks, overlay.mask, colours),
         (float(colours.gain[0]), float(colours.gain[1]), float(colours.gain[2])),
         float(np.abs(colours.offset).max()),
         saturation,
         float(colours.blocks[blocks.inside].max()),
         float(np.median(colours.blocks[blocks.inside])),
         frame,
-        min(first.pixels[..., 0].size, second.pixels[..., 0].size),
+        (first.pixels[..., 0].size, second.pixels[..., 0].size),
     )
 
 
@@ -164,9 +166,11 @@ def marked_blocks(blocks: Blocks) -> Array:
     return np.asarray(blocks.inside & (other_shape | other_level))
 
 
-def _changed(blocks: Blocks, strong: Array) -> int:
+def _changed(blocks: Blocks, strong: Array, colours: Colours) -> int:
+    # Where nothing is to be seen but a difference of colours, JPEG's coarser colours explain a fringe, not a patch.
+    seen = (np.maximum(blocks.still, blocks.warped) > TEXTURED) | (colours.blocks > PATCH)
     count = means(strong.astype(np.float32)) * BLOCK * BLOCK
-    return int((blocks.inside & (count > 3.5) & (blocks.correlation < UNCHANGED)).sum())
+    return int((blocks.inside & seen & (count > 3.5) & (blocks.correlation < UNCHANGED)).sum())
 
 
 def _grain(blocks: Blocks) -> Grain:

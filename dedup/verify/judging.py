@@ -15,7 +15,8 @@ from dedup.verify.evidence import Evidence
 CONTAINED = 0.97  # share of the one picture that must lie in the other
 FEWEST_BLOCKS, FEWEST_OF_GRAPHICS = 12, 20  # that show something
 GRAPHIC = 0.8  # from which a pair counts as drawings or screens
-SHOWS_ENOUGH = 150 * 150  # pixels: in less, two shots of a burst may look the same
+# Pixels, or else share of the other's pixels: in a smaller thumbnail two shots of a burst may look the same.
+SHOWS_ENOUGH, SHARE_ENOUGH = 150 * 150, 0.2
 RICH = 90  # blocks that show something from which even a drawing may be turned or cut
 
 
@@ -179,14 +180,14 @@ def _is_same_graphic(e: Evidence) -> bool:
     whole = _is_upright(e) and min(e.covers) >= 0.93
     return (
         max(e.covers) >= CONTAINED
-        and e.fine.textured >= FEWEST_OF_GRAPHICS
+        and (e.fine.textured >= FEWEST_OF_GRAPHICS or e.fine.textured >= e.blocks / 8)
         and (whole or (e.fine.textured >= RICH and e.detail >= 0.9))
         and e.marked == 0
         and e.changed == 0
         and e.fine.agree >= 0.95
         and e.fine.typical >= 0.97
         and _has_same_colours(e)
-        and (e.detail >= 0.85 or e.blur < 0.75)
+        and (e.detail >= 0.8 or (e.blur < 0.75 and e.detail >= 0.5))
     )
 
 
@@ -196,16 +197,21 @@ def _is_same_picture(e: Evidence) -> bool:
         _is_upright(e)
         and min(e.covers) >= 0.93
         and e.marked == 0
-        and e.fine.textured >= 20
-        and e.smallest >= SHOWS_ENOUGH
+        and (e.fine.textured >= 20 or e.graphic >= GRAPHIC)
+        and _shows_enough(e)
         and e.fine.agree >= 0.9
         and e.changed == 0
-        and e.overlay.share <= 0.01
+        and (e.overlay.share <= 0.01 or e.graphic >= GRAPHIC)
         and e.blur >= 0.35
         and (e.noise >= 0.65 or e.mid.residual <= 1.1)
         and e.mid.agree >= (0.95 if e.detail >= 0.93 else 0.99)
         and _has_same_colours(e)
     )
+
+
+def _shows_enough(e: Evidence) -> bool:
+    smaller, larger = sorted(e.areas)
+    return smaller >= SHOWS_ENOUGH or smaller >= SHARE_ENOUGH * larger
 
 
 def _is_upright(e: Evidence) -> bool:

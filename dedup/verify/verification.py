@@ -38,7 +38,9 @@ class Verification:
         """The same, seen from the second picture."""
         turned = {"brighter": "darker", "darker": "brighter"}
         other = {"1:": "2:", "2:": "1:"}
-        findings = tuple(other[one[:2]] + one[2:] if one[:2] in other else turned.get(one, one) for one in self.findings)
+        findings = tuple(
+            other[one[:2]] + one[2:] if one[:2] in other else turned.get(one, one) for one in self.findings
+        )
         return replace(
             self,
             scale=1.0 / self.scale,

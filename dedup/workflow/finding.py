@@ -91,12 +91,14 @@ def find(folders: Sequence[str | Path], options: FindOptions, report: Report) ->
         pictures = gathered.pictures
         sure = comparison.marks(provenance)
         similarity = comparison.as_similarity(threshold, provenance)
+        verifier = Verifier(pictures, roots, options.max_megapixels, report)
+        stack.callback(verifier.close)
         neighbours = Neighbours(
             pictures,
             gathered.vectors,
             gathered.folders,
             similarity,
-            verify=Verifier(pictures, roots, options.max_megapixels, report),
+            verify=verifier,
             depth=Depth(
                 min(similarity, comparison.lowest_candidate(options.candidates, provenance)), options.neighbours
             ),
