@@ -16,7 +16,7 @@ from dedup.tiers import IDENTICAL, SAME_PIXELS
 
 RECOMMENDED = 0.96
 BANDS = """\
-How similar must two pictures be to count as duplicates? From 0 to 1:
+How similar must two pictures be to match? From 0 to 1. Less similar ones count only when their pixels prove it:
   1.00          identical pictures only
   0.97 - 0.99   strict: re-saved copies; misses some
   0.95 - 0.97   recommended: resized and re-saved copies (default {default:g})

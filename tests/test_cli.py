@@ -55,13 +55,13 @@ def test_find_prints_one_object_of_the_promised_shape(indexed: Path) -> None:
         assert list(group) == ["keeper", "others"]
         assert list(group["keeper"]) == ["path", "bytes", "width", "height"]
         for other in group["others"]:
-            assert list(other) == ["path", "bytes", "width", "height", "similarity", "tier", "marked"]
+            assert list(other) == ["path", "bytes", "width", "height", "similarity", "tier", "marked", "remark"]
             assert Path(other["path"]).is_absolute()
             assert other["bytes"] == Path(other["path"]).stat().st_size
-            assert other["tier"] in ("identical file", "similar")
             assert other["marked"] is True
     tiers = [group["others"][0]["tier"] for group in result["groups"]]
-    assert tiers == ["identical file", "similar"]
+    assert tiers == ["identical file", "same picture"]
+    assert result["groups"][1]["others"][0]["remark"].startswith("the same picture")
 
 
 def test_results_go_to_stdout_and_the_rest_to_stderr(folder: Path) -> None:
@@ -91,7 +91,7 @@ def test_a_plan_is_saved_dry_run_executed_and_undone(indexed: Path, tmp_path: Pa
 def test_undo_of_a_named_run(indexed: Path, tmp_path: Path) -> None:
     before = tree(indexed)
     plan = tmp_path / "plan.json"
-    detector("find", indexed, "--threshold", 1, "--save-plan", plan)
+    detector("find", indexed, "--mark", "exact", "--save-plan", plan)
     detector("remove", "--plan", plan, "--yes")
     detector("find", indexed, "--save-plan", plan)
     detector("remove", "--plan", plan, "--yes")
@@ -358,7 +358,8 @@ def test_thresholds_of_fingerprints_are_bits(folder: Path) -> None:
     bits = loose["groups"][0]["others"][0]["bits"]
     assert 0 < bits < 60
     assert found(folder, "--encoder", "pdq", "--threshold", str(bits))["groups"]
-    assert not found(folder, "--encoder", "pdq", "--threshold", str(bits - 1))["groups"]
+    below = found(folder, "--encoder", "pdq", "--threshold", str(bits - 1), "--look-alikes")["groups"]
+    assert "look-alike" not in [row["tier"] for group in below for row in group["others"]]
     for wrong in ("257", "0.9"):
         refused = detector("find", folder, "--encoder", "pdq", "--threshold", wrong)
         assert refused.returncode == 1
@@ -399,18 +400,29 @@ def test_which_set_is_compared_is_said_and_is_the_one_that_was_asked_for(folder:
     assert "threshold 3 of 64 bits" in detector("find", folder, "--encoder", "phash").stdout
 
 
-def test_matches_of_a_weak_encoder_are_shown_and_not_marked(folder: Path, tmp_path: Path) -> None:
-    save_picture(folder / "a.bmp", 1)
-    resaved(folder / "a.bmp", folder / "b.jpg", 1.0, quality=95)
+def test_what_may_be_marked_is_a_choice_and_a_weak_encoder_never_marks_look_alikes(folder: Path) -> None:
+    save_picture(folder / "a.bmp", 3)
+    resaved(folder / "a.bmp", folder / "b.jpg", 1.0, quality=90)
+    resaved(folder / "a.bmp", folder / "c.png", 1.0)
     shutil.copy2(folder / "a.bmp", folder / "same bytes.bmp")
+    with Image.open(folder / "a.bmp") as image:
+        # The same colours in another order: the colour histogram sees no difference.
+        blocks = [image.crop((x, y, x + 60, y + 60)) for x in (0, 60, 120, 180) for y in (0, 60, 120)]
+        for number, block in enumerate(blocks[5:] + blocks[:5]):
+            image.paste(block, (number % 4 * 60, number // 4 * 60))
+        image.save(folder / "shuffled.png")
     assert detector("index", folder, "--encoder", "color").returncode == 0
-    done = detector("find", folder, "--encoder", "color", "--json")
-    assert "shown unmarked" in done.stderr
-    (group,) = json.loads(done.stdout)["groups"]
-    assert {Path(row["path"]).name: row["marked"] for row in group["others"]} == {
-        "b.jpg": False,
-        "same bytes.bmp": True,
-    }
+
+    def marked(*options: str) -> dict[str, bool]:
+        done = detector("find", folder, "--encoder", "color", "--json", *options)
+        assert ("shown unmarked" in done.stderr) == ("all" in options)
+        (group,) = json.loads(done.stdout)["groups"]
+        return {Path(row["path"]).name: row["marked"] for row in group["others"]}
+
+    exact = {"same bytes.bmp": True, "c.png": True}
+    assert marked("--mark", "exact") == {**exact, "b.jpg": False}
+    assert marked() == marked("--mark", "same") == marked("--mark", "edited") == {**exact, "b.jpg": True}
+    assert marked("--look-alikes") == marked("--mark", "all") == {**exact, "b.jpg": True, "shuffled.png": False}
 
 
 def test_names_that_could_deceive_are_escaped_on_the_terminal_but_not_in_json(folder: Path) -> None:

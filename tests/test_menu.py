@@ -235,7 +235,8 @@ def test_a_threshold_out_of_range_is_explained_and_asked_again(terminal: Termina
     terminal.type("1")
     terminal.see("What may be marked")
     terminal.type("")
-    terminal.see("1 set of duplicates among 8 pictures (efficientnet-lite0, threshold 1)", "Duplicate Set 1 of 1")
+    # Below the threshold counts what the pixels prove.
+    terminal.see("2 sets of duplicates among 8 pictures (efficientnet-lite0, threshold 1)", "Duplicate Set 1 of 2")
 
 
 def test_only_new_is_the_default_and_encodes_nothing_again(terminal: Terminal, indexed: Path) -> None:
@@ -454,8 +455,8 @@ def test_each_encoder_keeps_its_own_settings(terminal: Terminal, folder: Path) -
     terminal.type("300")
     terminal.see("does not lie between 0 and 256")
     terminal.type("100")
-    terminal.see("At most 100 of 256 bits may differ", "What may be marked")
-    terminal.type("")
+    terminal.see("At most 100 of 256 bits may differ", "What may be marked", "Everything at the threshold")
+    terminal.type("4")
     terminal.see("1 set of duplicates", "Duplicate Set 1 of 1")
     terminal.control("c")
     terminal.see("Hashes of 2 of 2 pictures: Perceptual hash (hash_size=16,highfreq_factor=4)")
