@@ -69,7 +69,7 @@ def _title(row: EncoderSpec) -> str:
 
 
 def _good_for(row: EncoderSpec) -> str:
-    return row.good_for + ("" if row.marks else " (matches are shown unmarked)")
+    return row.good_for + ("" if row.marks else " (its look-alikes are never marked)")
 
 
 def _parameters(row: EncoderSpec) -> str:

@@ -81,7 +81,7 @@ def _model_line(row: EncoderSpec) -> str:
     is_here = Path(weights).expanduser().exists() if weights else row.available()
     where = "ready" if is_here else f"needs {row.needs.partition(',')[0]}"
     unit = "bits" if row.metric == HAMMING else "numbers"
-    marks = "" if row.marks else " (matches are shown unmarked)"
+    marks = "" if row.marks else " (its look-alikes are never marked)"
     return f"{row.title} ({row.dim} {unit}; {where}): {row.good_for}{marks}"
 
 

@@ -1,0 +1,226 @@
+"""The verifier: every pair once, results kept by content, deeper than the threshold, originals before edits."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import find, index, names_of, resaved, save_picture
+from PIL import Image, ImageFilter
+from test_verify import crop, photo, saved, with_words
+
+from dedup import verifier, workflow
+from dedup.keep import MARKS, KeepRule, rule_for
+from dedup.match import Nearest, find_matches
+from dedup.neighbours import Clusters
+from dedup.store import Catalogue
+from dedup.verify.verification import VERSION
+
+
+def tiers(found: workflow.Found) -> dict[str, str]:
+    return {member.picture.path: member.tier for group in found.groups for member in group.others}
+
+
+def marked(found: workflow.Found) -> set[str]:
+    return {member.picture.path for group in found.groups for member in group.others if member.marked}
+
+
+def kept_results(folder: Path) -> int:
+    with closing(sqlite3.connect(folder / "image_database.db")) as db:
+        return int(db.execute("SELECT count(*) FROM verifications").fetchone()[0])
+
+
+@pytest.fixture
+def family(folder: Path) -> Path:
+    """A photo, copies and edits of it, and another photo."""
+    original = photo(1)
+    original.save(folder / "original.jpg", quality=95)
+    decoded = Image.open(folder / "original.jpg").convert("RGB")
+    decoded.save(folder / "pixels.png", compress_level=9)
+    (folder / "bytes.jpg").write_bytes((folder / "original.jpg").read_bytes())
+    decoded.resize((320, 240), Image.Resampling.LANCZOS).save(folder / "half.jpg", quality=85)
+    crop(decoded, 0.1).save(folder / "crop.jpg", quality=85)
+    with_words(decoded).save(folder / "words.bmp")
+    photo(2).save(folder / "another.jpg", quality=90)
+    index(folder)
+    return folder
+
+
+def test_each_member_has_the_tier_that_looking_gives_it(family: Path) -> None:
+    found = find(family, threshold=0.9999)
+    (group,) = found.groups
+    everyone = {picture.path for picture in group.pictures}
+    assert everyone == {"original.jpg", "bytes.jpg", "pixels.png", "half.jpg", "crop.jpg", "words.bmp"}
+    by_name = tiers(found)
+    assert by_name["half.jpg"] == "same picture"
+    assert by_name["crop.jpg"] == by_name["words.bmp"] == "edited"
+    exact = {"original.jpg", "bytes.jpg", "pixels.png"} - {group.keeper.path}
+    assert {by_name[name] for name in exact} <= {"identical file", "same pixels"}
+
+
+def test_the_keeper_is_not_the_edit_though_it_is_the_largest_file(family: Path) -> None:
+    sizes = {path.name: path.stat().st_size for path in family.iterdir() if path.suffix != ".db"}
+    assert max(sizes, key=lambda name: sizes[name]) == "words.bmp"
+    for strategy in ("largest", "best"):
+        (group,) = find(family, rule=rule_for(strategy, [family])).groups
+        assert group.keeper.path in ("original.jpg", "bytes.jpg", "pixels.png")
+
+
+def test_only_what_is_surely_the_same_picture_is_marked_by_default(family: Path) -> None:
+    assert marked(find(family)) == marked(find(family, mark="same")) >= {"half.jpg"}
+    assert not {"crop.jpg", "words.bmp"} & marked(find(family))
+    assert "half.jpg" not in marked(find(family, mark="exact"))
+    assert marked(find(family, mark="edited")) >= {"half.jpg", "crop.jpg", "words.bmp"}
+    assert set(MARKS) == {"exact", "same", "edited", "all"}
+
+
+def test_sets_and_members_come_surest_first(family: Path) -> None:
+    save_picture(family / "drawn.png", 2)
+    resaved(family / "drawn.png", family / "drawn again.png")
+    index(family)
+    found = find(family)
+    assert names_of(found)[0][0].startswith("drawn")
+    order = ["identical file", "same pixels", "same picture", "edited"]
+    places = [order.index(member.tier) for member in found.groups[1].others]
+    assert places == sorted(places)
+
+
+def test_no_pair_is_looked_at_twice(family: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = find(family)
+    count = kept_results(family)
+    assert count > 0
+
+    def never(*_: object) -> None:
+        raise AssertionError("looked at again")
+
+    monkeypatch.setattr(verifier, "_look", never)
+    monkeypatch.setattr(verifier, "_verify", never)
+    again = find(family)
+    assert tiers(again) == tiers(first)
+    assert kept_results(family) == count
+
+
+def test_results_follow_a_picture_that_is_renamed(family: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    find(family)
+    (family / "crop.jpg").rename(family / "renamed.jpg")
+    index(family)
+    monkeypatch.setattr(verifier, "_look", None)
+    assert tiers(find(family))["renamed.jpg"] == "edited"
+
+
+def test_results_of_another_version_are_not_taken(family: Path) -> None:
+    find(family)
+    with closing(sqlite3.connect(family / "image_database.db")) as db, db:
+        assert {row[0] for row in db.execute("SELECT version FROM verifications")} == {VERSION}
+        db.execute("UPDATE verifications SET version = version + 1, result = 'nonsense'")
+    assert tiers(find(family))["crop.jpg"] == "edited"
+
+
+def test_a_file_that_can_no_longer_be_read_stays_unverified(family: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    look = verifier._look
+
+    def all_but_one(file: tuple[str, int]) -> object:
+        return None if file[0].endswith("half.jpg") else look(file)
+
+    monkeypatch.setattr(verifier, "_look", all_but_one)
+    assert "half.jpg" not in tiers(find(family))
+    assert tiers(find(family, look_alikes=True, threshold=0.9))["half.jpg"] == "look-alike"
+    monkeypatch.setattr(verifier, "_look", look)
+    assert tiers(find(family))["half.jpg"] == "same picture"
+
+
+def test_pairs_below_the_threshold_count_only_when_verified(folder: Path) -> None:
+    photo(1).save(folder / "photo.png")
+    saved(photo(1), 50).save(folder / "smaller file.jpg", quality=50)
+    Image.blend(photo(1), photo(2), 0.6).save(folder / "another.png")
+    index(folder)
+    assert tiers(find(folder, threshold=1.0, candidates=0.0)) == {"smaller file.jpg": "same picture"}
+    every_pair = find(folder, threshold=0.0, look_alikes=True)
+    assert "look-alike" in tiers(every_pair).values()
+    assert marked(find(folder, threshold=0.0, mark="all")) != set()
+
+
+def test_a_blurred_thumbnail_is_found_by_its_whole_frame(folder: Path) -> None:
+    photo(1).save(folder / "photo.png")
+    photo(1).resize((64, 48)).filter(ImageFilter.GaussianBlur(1)).save(folder / "tiny.png")
+    for seed in range(2, 6):
+        photo(seed).save(folder / f"{seed}.png")
+    index(folder)
+    # No pair is near enough for the encoder.
+    assert tiers(find(folder, threshold=1.0, candidates=1.0)) == {"tiny.png": "edited"}
+
+
+def test_nearly_blank_pictures_match_by_their_pixels_only(folder: Path) -> None:
+    sky = Image.fromarray(np.tile(np.linspace(200, 210, 320), (240, 1)).astype(np.uint8)).convert("RGB")
+    sky.save(folder / "sky.png")
+    sky.save(folder / "sky.bmp")
+    Image.eval(sky, lambda level: level - 1).save(folder / "another sky.png")
+    index(folder)
+    assert tiers(find(folder, threshold=0.5, look_alikes=True)) == {"sky.png": "same pixels"}
+
+
+def test_a_protected_edit_does_not_take_the_original_along(tmp_path: Path) -> None:
+    originals, edits = tmp_path / "originals", tmp_path / "edits"
+    for one in (originals, edits):
+        one.mkdir()
+    photo(1).save(originals / "photo.png")
+    saved(crop(photo(1), 0.1)).save(edits / "crop.png")
+    for one in (originals, edits):
+        index(one)
+    found = find(originals, edits, rule=KeepRule(edits), mark="edited")
+    assert tiers(found) == {"photo.png": "edited"}
+    assert marked(found) == set()
+
+
+def test_an_index_without_frames_is_completed(family: Path) -> None:
+    with closing(sqlite3.connect(family / "image_database.db")) as db, db:
+        db.execute("UPDATE pictures SET frame = NULL WHERE path = 'half.jpg'")
+    with Catalogue(family) as store:
+        assert store.without_frame() == {"half.jpg"}
+    assert index(family).encoded == 1
+    with Catalogue(family) as store:
+        assert store.without_frame() == set()
+
+
+# -- the nearest of each picture --------------------------------------------------------
+
+
+def test_the_nearest_are_kept_and_the_rest_is_counted() -> None:
+    vectors = np.random.default_rng(3).normal(size=(60, 8))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    similarity = vectors @ vectors.T
+    nearest = Nearest(0.2, 3)
+    above = find_matches(vectors, 0.9, nearest=nearest, tile_bytes=4096)
+    pairs = nearest.matches()
+    wanted = set()
+    for one in range(60):
+        others = [two for two in range(60) if two != one and 0.2 <= similarity[one, two] < 0.9]
+        wanted |= {(min(one, two), max(one, two)) for two in sorted(others, key=lambda two: -similarity[one, two])[:3]}
+    assert set(zip(pairs.left.tolist(), pairs.right.tolist(), strict=True)) == wanted
+    below = int(((np.triu(similarity, 1) >= 0.2) & (np.triu(similarity, 1) < 0.9)).sum())
+    assert nearest.cut == below - len(wanted)
+    assert (above.similarity >= 0.9 - 1e-9).all()
+
+
+def test_what_is_cut_off_is_said(folder: Path) -> None:
+    for seed in range(2, 9):
+        save_picture(folder / f"{seed}.png", seed)
+    index(folder)
+    (notice,) = find(folder, threshold=1.0, candidates=0.0, neighbours=1).notices
+    assert "pairs below the threshold were not looked at" in notice
+    assert find(folder, threshold=1.0, candidates=0.0, neighbours=100).notices == []
+
+
+def test_clusters_join_and_list_their_members() -> None:
+    clusters = Clusters(6)
+    for pair in ((0, 1), (2, 3), (1, 2), (3, 0)):
+        clusters.join(*pair)
+    assert sorted(clusters.of(3)) == [0, 1, 2, 3]
+    assert clusters.members() == [[0, 1, 2, 3]]
+    assert clusters.of(5) == [5]
+    hoped = clusters.copy()
+    hoped.join(4, 5)
+    assert clusters.root(4) != clusters.root(5)
