@@ -33,8 +33,7 @@ AGREES, DISAGREES, UNCHANGED = 0.85, 0.6, 0.92
 PATCH = 15.0  # of 255, in a block: a difference of colours that is more than a fringe
 # Reductions of the frame for pictures that lost their detail, and the blur from which the coarser one is looked at.
 MID, COARSE, BLURRED = 2, 4, 0.3
-# Less is neither looked at nor judged: the share of one picture in the other, the share of blocks that agree.
-LEAST_COVERED, HOPELESS = 0.5, 0.2
+LEAST_COVERED = 0.5  # share of the one picture in the other from which they are compared at all
 # Drawings: areas that vary by less than EVEN (of 255), their least share, and that of the six commonest colours.
 EVEN, DRAWN_EVEN, DRAWN_COLOURS = 0.7, 0.33, 0.55
 
@@ -92,26 +91,49 @@ class Evidence:
         return min(self.sharpness) / (max(self.sharpness) + 1e-6)
 
 
+@dataclass(frozen=True, slots=True)
+class _View:
+    """Two looks in one frame and in one scale of tones, compared block by block: enough to tell what is hopeless."""
+
+    alignment: Alignment
+    frame: Frame
+    still: Array
+    warped: Array
+    blocks: Blocks
+    fine: Grain
+    mid: Grain
+
+    @property
+    def is_promising(self) -> bool:
+        """Whether any rule of judgement could still admit the pair: most blocks agree, or some agree exactly."""
+        if self.fine.agree >= 0.8 or self.mid.agree >= 0.75:
+            return True
+        textured = self.blocks.inside & (np.maximum(self.blocks.still, self.blocks.warped) > TEXTURED)
+        return float((self.blocks.correlation[textured] > 0.98).mean()) >= 0.15 if textured.any() else False
+
+
 def versions(first: Look, second: Look, alignment: Alignment) -> Iterator[Evidence]:
     """What comparing two looks under an alignment shows; then, where that may help, under a finer alignment and with
-    slow changes of brightness taken away. Nothing where they share next to nothing.
+    slow changes of brightness taken away. Nothing where there is no hope.
     """
-    found = _evidence(first, second, alignment)
-    if found is None:
+    view = _view(first, second, alignment)
+    if view is None:
         return
-    yield found
-    if found.fine.typical > 0.5 or found.mid.typical > 0.7:
-        better = _refined(first, second, found)
-        if better is not None and (better.fine.typical, better.detail) > (found.fine.typical, found.detail):
-            found = better
+    found = _evidence(first, second, view) if view.is_promising else None
+    if found is not None:
+        yield found
+    if view.fine.typical > 0.5 or view.mid.typical > 0.7:
+        better = _refined(first, second, view)
+        if better is not None and better.fine.typical > view.fine.typical and better.is_promising:
+            view, found = better, _evidence(first, second, better)
             yield found
-    if found.fine.agree < 0.97 and found.mid.agree > 0.6 and found.detail > 0.8:
-        even = _evidence(first, second, found.alignment, level=True)
-        if even is not None and even.fine.agree > found.fine.agree:
-            yield even
+    if found is not None and view.fine.agree < 0.97 and view.mid.agree > 0.6 and found.detail > 0.8:
+        even = _view(first, second, view.alignment, level=True)
+        if even is not None and even.fine.agree > view.fine.agree:
+            yield _evidence(first, second, even)
 
 
-def _evidence(first: Look, second: Look, alignment: Alignment, *, level: bool = False) -> Evidence | None:
+def _view(first: Look, second: Look, alignment: Alignment, *, level: bool = False) -> _View | None:
     if max(covers(first, second, alignment.matrix)) < LEAST_COVERED:
         return None
     frame = in_one_frame(first, second, alignment)
@@ -121,24 +143,28 @@ def _evidence(first: Look, second: Look, alignment: Alignment, *, level: bool = 
     if level:
         warped = levelled(still, warped, frame.mask)
     blocks = blocks_of(still, warped, frame.mask)
+    if not blocks.inside.any():
+        return None
+    return _View(
+        alignment, frame, still, warped, blocks, _grain(blocks), _grain(blocks_of(still, warped, frame.mask, MID))
+    )
+
+
+def _evidence(first: Look, second: Look, view: _View) -> Evidence:
+    frame, still, warped, blocks = view.frame, view.still, view.warped, view.blocks
     inside = int(blocks.inside.sum())
-    if not inside:
-        return None
-    fine, mid = _grain(blocks), _grain(blocks_of(still, warped, frame.mask, MID))
-    if fine.agree < HOPELESS and mid.agree < 2 * HOPELESS:
-        return None
     colours = colours_of(frame)
     overlay = overlay_of(frame)
     detail, sharpness, noise = _detail(still, warped, frame, blocks)
     is_blurred = min(sharpness) < BLURRED * max(sharpness)
-    coarse = _grain(blocks_of(still, warped, frame.mask, COARSE)) if is_blurred else mid
+    coarse = _grain(blocks_of(still, warped, frame.mask, COARSE)) if is_blurred else view.mid
     saturation = colours.saturation if frame.is_first else colours.saturation[::-1]
     return Evidence(
-        alignment,
+        view.alignment,
         frame.covers,
         inside,
-        fine,
-        mid,
+        view.fine,
+        view.mid,
         coarse,
         float(marked_blocks(blocks).sum()) / inside,
         detail,
@@ -214,10 +240,9 @@ def _drawn(picture: Array, mask: Array) -> float:
     return min(float((step[mask] < EVEN).mean()) / DRAWN_EVEN, float(count[-6:].sum()) / len(cells) / DRAWN_COLOURS)
 
 
-def _refined(first: Look, second: Look, found: Evidence) -> Evidence | None:
+def _refined(first: Look, second: Look, view: _View) -> _View | None:
     """The same after the alignment was made finer by maximising the correlation (ECC: Evangelidis, Psarakis 2008)."""
-    frame = found.frame
-    still, warped = fitted_tones(frame.still, frame.warped, frame.mask)
+    frame, still, warped = view.frame, view.still, view.warped
     reduction = 2 if max(frame.mask.shape) > 240 else 1
     size = frame.mask.shape[1] // reduction, frame.mask.shape[0] // reduction
     small = [cv2.resize(cv2.GaussianBlur(one, (0, 0), reduction), size) for one in (still, warped)]
@@ -236,4 +261,4 @@ def _refined(first: Look, second: Look, found: Evidence) -> Evidence | None:
     if not np.isfinite(matrix).all() or abs(np.linalg.det(matrix)) < 1e-6:
         return None
     whole: Array = matrix if frame.is_first else np.linalg.inv(matrix)
-    return _evidence(first, second, replace(found.alignment, matrix=whole / whole[2, 2]))
+    return _view(first, second, replace(view.alignment, matrix=whole / whole[2, 2]))
