@@ -226,7 +226,7 @@ def blocks_of(still: Array, warped: Array, mask: Array, reduction: int = 1) -> B
     va, vb = np.maximum(mean(a * a) - ma * ma, 0), np.maximum(mean(b * b) - mb * mb, 0)
     cross = mean(a * b) - ma * mb
     residual = np.sqrt(np.maximum(mean((a - b) ** 2), 0))
-    correlation = cross / np.sqrt((va + 1.0) * (vb + 1.0))
+    correlation = cross / np.sqrt((va + 0.1) * (vb + 0.1))
     return Blocks(correlation, np.sqrt(va), np.sqrt(vb), residual, mean(mask.astype(np.float32)) > 0.98)
 
 

@@ -33,6 +33,7 @@ AGREES, DISAGREES, UNCHANGED = 0.85, 0.6, 0.92
 PATCH = 15.0  # of 255, in a block: a difference of colours that is more than a fringe
 # Reductions of the frame for pictures that lost their detail, and the blur from which the coarser one is looked at.
 MID, COARSE, BLURRED = 2, 4, 0.3
+UNTOUCHED = 0.995  # share of the common area without any strong difference
 LEAST_COVERED = 0.5  # share of the one picture in the other from which they are compared at all
 # Drawings: areas that vary by less than EVEN (of 255), their least share, and that of the six commonest colours.
 EVEN, DRAWN_EVEN, DRAWN_COLOURS = 0.7, 0.33, 0.55
@@ -156,6 +157,9 @@ def _evidence(first: Look, second: Look, view: _View) -> Evidence:
     colours = colours_of(frame)
     overlay = overlay_of(frame)
     detail, sharpness, noise = _detail(still, warped, frame, blocks)
+    if overlay.rest >= UNTOUCHED:
+        # The curve that fits the tones may bend what a straight line leaves as it is.
+        detail = max(detail, overlay.detail)
     is_blurred = min(sharpness) < BLURRED * max(sharpness)
     coarse = _grain(blocks_of(still, warped, frame.mask, COARSE)) if is_blurred else view.mid
     saturation = colours.saturation if frame.is_first else colours.saturation[::-1]

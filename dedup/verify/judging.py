@@ -102,7 +102,7 @@ def _agrees_but_for_grain(e: Evidence) -> bool:
         and e.fine.textured >= 60
         and e.marked <= 0.005
         and e.fine.agree >= 0.97
-        and e.fine.typical >= (0.985 if is_part else 0.9915)
+        and e.fine.typical >= (0.986 if is_part else 0.9938)
         and e.mid.agree >= 0.99
         and e.mid.typical >= (0.994 if is_part else 0.9965)
         and e.mid.residual <= 0.7 * e.fine.residual
@@ -164,7 +164,7 @@ def _is_another_moment(e: Evidence) -> bool:
     """A fixed camera: all lies where it lay, but the light has changed and the noise is another."""
     return (
         e.noise < 0.65
-        and e.fine.typical < 0.9955
+        and e.fine.typical < 0.9975
         and e.mid.residual > 1.1
         and e.mid.residual > 0.8 * e.fine.residual
         and e.blur >= 0.75
