@@ -13,9 +13,9 @@ from PIL import Image, ImageFilter
 from test_verify import crop, photo, saved, with_words
 
 from dedup import verifier, workflow
+from dedup.clusters import Clusters
 from dedup.keep import MARKS, KeepRule, rule_for
 from dedup.match import Nearest, find_matches
-from dedup.neighbours import Clusters
 from dedup.store import Catalogue
 from dedup.verify.verification import VERSION
 
