@@ -34,6 +34,7 @@ LOOKS_IN_MEMORY = 3 << 30  # bytes; about ten thousand pictures
 DECODED_SIDE = 384
 # Two looks whose levels differ by more on average (of 255) cannot have equal pixels.
 ALMOST_EQUAL = 2.0
+RESIZED = 1.15  # times the size, from which the larger of two may be an enlargement
 
 Pair = tuple[int, int]
 
@@ -131,7 +132,27 @@ class Verifier:
         is_flat = min(_contrast(first), _contrast(second)) < FLAT_CONTRAST
         if (is_flat or found.tier == SAME_PICTURE) and self._has_same_pixels(pair, first, second):
             return replace(found, tier=SAME_PIXELS, agreement=1.0, edit=0, findings=())
-        return Verification(LOOK_ALIKE, 0.0, closeness=0.0) if is_flat else found
+        if is_flat:
+            return Verification(LOOK_ALIKE, 0.0, closeness=0.0)
+        return self._with_enlargement(pair, found) if found.tier == SAME_PICTURE else found
+
+    def _with_enlargement(self, pair: Pair, found: Verification) -> Verification:
+        """The result with what looking at both in full size says of the larger: that it was enlarged, or nothing."""
+        from dedup.verify.enlarging import is_enlarged
+
+        if 1 / RESIZED < found.scale < RESIZED:
+            return found
+        larger = 0 if found.scale < 1 else 1
+        try:
+            paths = [self._pictures[number].full_path for number in (pair[larger], pair[1 - larger])]
+            pictures = [images.open_upright(path, None, self._max_megapixels).image for path in paths]
+        except UnreadablePicture:
+            return found
+        if not is_enlarged(*pictures):
+            return found
+        side = larger + 1
+        edit = side if found.edit in (0, side) else 0
+        return replace(found, edit=edit, findings=(*found.findings, f"{side}:upscaled"))
 
     def _has_same_pixels(self, pair: Pair, first: Look, second: Look) -> bool:
         one, two = (self._pictures[number] for number in pair)

@@ -69,6 +69,25 @@ def test_the_keeper_is_not_the_edit_though_it_is_the_largest_file(family: Path) 
         assert group.keeper.path in ("original.jpg", "bytes.jpg", "pixels.png")
 
 
+def sharp(image: Image.Image) -> Image.Image:
+    """The picture with texture down to single pixels, as a lens and a sensor give it."""
+    texture = np.random.default_rng(5).normal(0, 6, (image.height, image.width, 1))
+    return Image.fromarray((np.asarray(image) + texture).clip(0, 255).astype(np.uint8))
+
+
+def test_an_enlargement_is_told_and_does_not_become_the_keeper(folder: Path) -> None:
+    small, large = sharp(photo(1)), sharp(photo(2, (1280, 960)))
+    small.save(folder / "original.jpg", quality=92)
+    small.resize((1280, 960), Image.Resampling.LANCZOS).save(folder / "enlarged.jpg", quality=95)
+    large.save(folder / "large original.jpg", quality=92)
+    large.resize((640, 480), Image.Resampling.LANCZOS).save(folder / "small.jpg", quality=92)
+    index(folder)
+    keepers = {group.keeper.path: group.others[0] for group in find(folder).groups}
+    assert set(keepers) == {"original.jpg", "large original.jpg"}
+    assert keepers["original.jpg"].remark == "the same picture, 200 % size, enlarged without more detail"
+    assert keepers["large original.jpg"].remark == "the same picture, 50 % size"
+
+
 def test_only_what_is_surely_the_same_picture_is_marked_by_default(family: Path) -> None:
     assert marked(find(family)) == marked(find(family, mark="same")) >= {"half.jpg"}
     assert not {"crop.jpg", "words.bmp"} & marked(find(family))
