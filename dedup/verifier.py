@@ -178,11 +178,9 @@ class Verifier:
 
 def _start() -> None:
     start_worker()
-    import cv2
     from threadpoolctl import threadpool_limits
 
     # One process per core is enough: threads on top of them only wait for each other.
-    cv2.setNumThreads(1)
     threadpool_limits(1)
 
 

@@ -243,3 +243,20 @@ def test_clusters_join_and_list_their_members() -> None:
     hoped = clusters.copy()
     hoped.join(4, 5)
     assert clusters.root(4) != clusters.root(5)
+
+
+def test_searches_follow_each_other_in_one_process(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Worker processes forked after OpenCV was used here once waited for ever on a lock of its threads.
+    monkeypatch.setattr(verifier, "WORTH_PROCESSES", 2)
+    for seed in range(4):
+        photo(seed).save(folder / f"{seed}.png")
+        saved(photo(seed), 60).save(folder / f"{seed}.jpg", quality=60)
+    index(folder)
+    for turn in range(3):
+        found = find(folder)
+        assert len(found.groups) == 4
+        first, second = (group.keeper for group in found.groups[:2])
+        assert found.relation(first, second) is None
+        with closing(sqlite3.connect(folder / "image_database.db")) as db, db:
+            db.execute("DELETE FROM verifications")
+        monkeypatch.setattr(verifier, "WORTH_PROCESSES", 2 if turn else 1000)

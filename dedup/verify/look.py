@@ -15,6 +15,9 @@ from PIL import Image
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
+# Workers are forked from a process that may have used OpenCV: threads of its own would leave them a lock nobody opens.
+cv2.setNumThreads(1)
+
 # About 384 x 288 pixels, whatever the shape; no side longer than LONGEST.
 AREA = 384 * 288
 LONGEST = 768

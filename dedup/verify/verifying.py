@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dedup.tiers import LOOK_ALIKE, TIERS
+from dedup.tiers import LOOK_ALIKE, SAME_PICTURE, TIERS
 from dedup.verify.alignment import Alignment, by_features, whole_frames
 from dedup.verify.evidence import Evidence, versions
 from dedup.verify.judging import tier_of
@@ -22,8 +22,10 @@ def best_evidence(first: Look, second: Look) -> tuple[str, Evidence] | None:
             tier = tier_of(evidence)
             if best is None or _rank(tier, evidence) < _rank(*best):
                 best = tier, evidence
-            if tier != LOOK_ALIKE:
+            if tier == SAME_PICTURE:
                 return best
+        if best is not None and best[0] != LOOK_ALIKE:
+            return best
     return best
 
 
