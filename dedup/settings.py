@@ -30,14 +30,14 @@ class Settings:
     kind: str = ""
     parameters: str = ""
     threshold: float = -1.0
-    candidates: float = -1.0
     batch_size: int = 0
     weights: str = ""
     num_workers: int = -1
     max_megapixels: int = 100
+    last_folder: str = ""
+    candidates: float = -1.0
     neighbours: int = 20
     mark: str = "same"
-    last_folder: str = ""
 
 
 PER_ENCODER = ("kind", "parameters", "threshold", "candidates", "batch_size", "weights")
