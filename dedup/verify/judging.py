@@ -196,7 +196,7 @@ def _is_same_picture(e: Evidence) -> bool:
     return (
         _is_upright(e)
         and min(e.covers) >= 0.93
-        and e.marked == 0
+        and e.marked <= 0.003
         and (e.fine.textured >= 20 or e.graphic >= GRAPHIC)
         and _shows_enough(e)
         and e.fine.agree >= 0.9
