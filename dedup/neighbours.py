@@ -30,7 +30,7 @@ FRAMES = Provenance("frame", "", "", 1, FRAME_BITS, BITS)
 # A picture is looked at beside the members of its own cluster that it was not compared with, up to so many.
 MOST_OF_CLUSTER = 1000
 # How many of a cluster may turn out to be edits before the search for its original ends.
-MOST_TRIED = 5
+MOST_TRIED = 3
 LOOKED_AT_ONCE = 2048
 
 Dismissed = Callable[[bytes, bytes], bool]

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 # Standard deviation (of 255) below which a picture shows next to nothing: only equal pixels make it a copy.
 FLAT_CONTRAST = 6.0
 PAIRS_AT_ONCE = 256
-WORTH_PROCESSES = 32  # fewer pictures or pairs are not worth handing over
+WORTH_PROCESSES = 6  # fewer pictures or pairs are not worth handing over
 LOOKS_IN_MEMORY = 3 << 30  # bytes; about ten thousand pictures
 DECODED_SIDE = 384
 # Two looks whose levels differ by more on average (of 255) cannot have equal pixels.

@@ -135,7 +135,8 @@ PHASH = Settings("phash", "", "hash_size=16", 12.0, 128, "")
 
 def test_the_choices_kept_for_each_encoder_are_these() -> None:
     differing = {field.name for field in fields(Settings)} - {"encoder"}
-    assert set(settings.PER_ENCODER) == differing - {"num_workers", "max_megapixels", "last_folder", "neighbours", "mark"}
+    of_all = {"num_workers", "max_megapixels", "last_folder", "neighbours", "mark"}
+    assert set(settings.PER_ENCODER) == differing - of_all
 
 
 def test_each_encoder_keeps_its_own_choices() -> None:
