@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import io
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +25,9 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageEnhance, ImageOps
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from changes import cropped, scaled
+from changes import reopened as saved
 
 from dedup import images
 from dedup.encoders import HAMMING, REGISTRY, EncoderSpec, LoadOptions, spec
@@ -40,6 +42,7 @@ MOST_FALSE_PER_MILLION = 10.0
 MOST_LOOK_ALIKES = 0.13
 LOOK_ALIKES = ("burst", "variant", "not_dup")
 BATCH = 32
+BICUBIC = Image.Resampling.BICUBIC
 
 
 @dataclass(frozen=True)
@@ -51,24 +54,6 @@ class Sample:
     edit: str
     label: str
     source: str
-
-
-def saved(image: Image.Image, kind: str, **options: Any) -> Image.Image:
-    """The picture after a round through a file."""
-    file = io.BytesIO()
-    image.save(file, kind, **options)
-    return Image.open(file).convert("RGB")
-
-
-def scaled(image: Image.Image, factor: float) -> Image.Image:
-    """The picture resized."""
-    return image.resize((max(1, round(image.width * factor)), max(1, round(image.height * factor))))
-
-
-def cropped(image: Image.Image, share: float) -> Image.Image:
-    """The picture without this share of it on every side."""
-    x, y = round(image.width * share), round(image.height * share)
-    return image.crop((x, y, image.width - x, image.height - y))
 
 
 def captioned(image: Image.Image) -> Image.Image:
@@ -83,8 +68,8 @@ EDITS: dict[str, tuple[str, Callable[[Image.Image], Image.Image]]] = {
     "jpeg 75": ("re-saved", lambda image: saved(image, "JPEG", quality=75)),
     "jpeg 35": ("re-saved", lambda image: saved(image, "JPEG", quality=35)),
     "webp 60": ("re-saved", lambda image: saved(image, "WEBP", quality=60)),
-    "half size": ("re-saved", lambda image: saved(scaled(image, 0.5), "JPEG", quality=85)),
-    "a third": ("re-saved", lambda image: saved(scaled(image, 0.33), "JPEG", quality=85)),
+    "half size": ("re-saved", lambda image: saved(scaled(image, 0.5, BICUBIC), "JPEG", quality=85)),
+    "a third": ("re-saved", lambda image: saved(scaled(image, 0.33, BICUBIC), "JPEG", quality=85)),
     "brighter": ("edited", lambda image: ImageEnhance.Brightness(image).enhance(1.2)),
     "contrast": ("edited", lambda image: ImageEnhance.Contrast(image).enhance(1.3)),
     "grey": ("edited", lambda image: image.convert("L").convert("RGB")),

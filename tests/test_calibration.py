@@ -98,8 +98,11 @@ def test_the_same_seed_makes_the_same_copies_and_another_seed_others(tmp_path: P
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 200), (400, 2)])
 def test_a_picture_of_any_shape_can_be_edited(tmp_path: Path, size: tuple[int, int]) -> None:
-    for path in write_copies(Image.new("RGB", size, (200, 30, 90)), tmp_path, "seed"):
-        Image.open(path).load()
+    paths = write_copies(Image.new("RGB", size, (200, 30, 90)), tmp_path, "seed")
+    assert len(paths) == len(EDITS)
+    for path in paths:
+        with Image.open(path) as image:
+            assert min(image.convert("RGB").size) >= 1
 
 
 # -- measuring --------------------------------------------------------------------------

@@ -102,7 +102,13 @@ class _FolderMenu:
         if used is not None:
             if used.encoder != chosen.encoder:
                 layer, threshold = "", None
-            options = FindOptions(workflow.wanted_set(used, layer), threshold, mark=mark, neighbours=used.neighbours)
+            options = FindOptions(
+                workflow.wanted_set(used, layer),
+                threshold,
+                mark=mark,
+                neighbours=used.neighbours,
+                max_megapixels=used.max_megapixels,
+            )
             find_and_remove([self.folder], options)
 
     def add_folder(self) -> None:

@@ -58,6 +58,7 @@ class ReviewWindow:
         self.page = 0
         self.zoomed = False
         self.message = ""
+        self._is_closed = False
         self._furniture = Furniture(figure, lambda by: self.step(by))
         self._board = Board(self._furniture.axes, session)
         self._comparison = Comparison(figure.canvas, self._board, session, self.draw)
@@ -67,7 +68,7 @@ class ReviewWindow:
         connect("button_press_event", self._on_click)
         connect("scroll_event", self._on_scroll)
         connect("resize_event", lambda _: self.draw())
-        connect("close_event", lambda _: self._comparison.close())
+        connect("close_event", lambda _: self._closed())
 
     @property
     def previous(self) -> Button:
@@ -176,6 +177,10 @@ class ReviewWindow:
         else:
             pyplot.close(self.figure)
 
+    def _closed(self) -> None:
+        self._is_closed = True
+        self._comparison.close()
+
     def close(self) -> None:
         """Stop loading pictures ahead, and blinking."""
         self._comparison.close()
@@ -239,6 +244,8 @@ class ReviewWindow:
 
     def draw(self) -> None:
         """Draw the current set as the session has it now."""
+        if self._is_closed:
+            return  # a last resize of a window on its way out: there is nothing left to draw on
         self._furniture.place()
         line = self.message
         if self._comparison.view:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
@@ -143,9 +142,3 @@ def _changed(descriptors: Array, mirrored: bool, negative: bool) -> Array:
     if negative:
         bins = bins[:, ::-1, ::-1]
     return np.ascontiguousarray(bins).reshape(-1, 128)
-
-
-def points_of(look: Look) -> tuple[Any, ...]:
-    """The corners of a look's frame, for transforms."""
-    height, width = look.pixels.shape[:2]
-    return ((-0.5, -0.5), (width - 0.5, -0.5), (width - 0.5, height - 0.5), (-0.5, height - 0.5))

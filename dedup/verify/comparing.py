@@ -251,12 +251,11 @@ def means(values: Array, block: int = BLOCK) -> Array:
 class Colours:
     """How the colours of the two differ: those of the warped picture were fitted to those of the still one.
 
-    ``gain`` and ``offset``: per channel, of 255. ``saturation``: of the still and of the warped picture, the mean
+    ``gain``: per channel. ``saturation``: of the still and of the warped picture, the mean
     distance between the strongest and the weakest channel. ``blocks``: (rows, columns) what no fit explains, of 255.
     """
 
     gain: Array
-    offset: Array
     saturation: tuple[float, float]
     blocks: Array
 
@@ -272,19 +271,19 @@ def colours_of(frame: Frame, block: int = BLOCK) -> Colours:
     )
     mask = cv2.resize(frame.mask[window].astype(np.float32), cells, interpolation=cv2.INTER_AREA) > 0.99
     rest = np.zeros_like(still)
-    gain, offset = np.ones(3), np.zeros(3)
+    gain = np.ones(3)
     for channel in range(3):
-        gain[channel], offset[channel] = _line(warped[..., channel][mask], still[..., channel][mask])
-        rest[..., channel] = still[..., channel] - gain[channel] * warped[..., channel] - offset[channel]
+        gain[channel], offset = _line(warped[..., channel][mask], still[..., channel][mask])
+        rest[..., channel] = still[..., channel] - gain[channel] * warped[..., channel] - offset
     rest -= rest.mean(axis=2, keepdims=True)
     rest[~mask] = 0
     per_block = np.sqrt(means((rest * rest).sum(axis=2), block // 4))
     one, two = (float(np.ptp(part[mask], axis=1).mean()) if mask.any() else 0.0 for part in (still, warped))
-    return Colours(gain, offset, (one, two), per_block)
+    return Colours(gain, (one, two), per_block)
 
 
 def _line(x: Array, y: Array) -> tuple[float, float]:
-    """Gain and offset that bring x to y, the worst fifth left out."""
+    """Gain and offset that bring x to y, fitted to the better half."""
     if len(x) < 20:
         return 1.0, 0.0
     keep = np.ones(len(x), bool)

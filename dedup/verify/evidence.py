@@ -61,7 +61,7 @@ class Evidence:
     that tell another story. ``detail``: the correlation of the finest detail; ``sharpness`` the energy of that detail
     in the first and the second picture. ``noise``: the correlation of the finest detail where nothing else is.
     ``graphic``: about 1 and more in drawings and screens. ``changed``: how many blocks hold a strong difference and
-    do not correlate well. ``gain`` per channel, ``offset``, ``saturation`` of first and second, ``recoloured`` the
+    do not correlate well. ``gain`` per channel, ``saturation`` of first and second, ``recoloured`` the
     worst block's colour difference, ``tinted`` the usual one. ``areas``: the pixels of both looks.
     """
 
@@ -79,7 +79,6 @@ class Evidence:
     overlay: Overlay
     changed: int
     gain: tuple[float, float, float]
-    offset: float
     saturation: tuple[float, float]
     recoloured: float
     tinted: float
@@ -178,7 +177,6 @@ def _evidence(first: Look, second: Look, view: _View) -> Evidence:
         overlay,
         _changed(blocks, overlay.mask, colours),
         (float(colours.gain[0]), float(colours.gain[1]), float(colours.gain[2])),
-        float(np.abs(colours.offset).max()),
         saturation,
         float(colours.blocks[blocks.inside].max()),
         float(np.median(colours.blocks[blocks.inside])),
