@@ -10,7 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -235,3 +235,12 @@ def indexed(real_folder: Path, tmp_path: Path) -> Path:
     target = tmp_path / "my pictures"
     shutil.copytree(real_folder, target)
     return target
+
+
+@pytest.fixture
+def opened() -> Iterator[Any]:
+    """Opens review windows (``window_driver.Opener``) and closes them at the end."""
+    from window_driver import windows
+
+    with windows() as open_window:
+        yield open_window

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +27,6 @@ from window_driver import (
     settle,
     texts,
     toolkit,
-    windows,
 )
 
 from dedup.review.overlay import highlighted, laid_on, share_differing
@@ -39,13 +38,6 @@ on_a_display = pytest.mark.skipif(
     sys.platform.startswith("linux") and not os.environ.get("DISPLAY"), reason="needs a display (run under xvfb-run)"
 )
 WHITE = (255, 255, 255)
-
-
-@pytest.fixture
-def opened() -> Iterator[Opener]:
-    """Opens windows and closes them at the end."""
-    with windows() as open_window:
-        yield open_window
 
 
 def captioned(image: Image.Image) -> Image.Image:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
 from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,6 @@ from window_driver import (
     press,
     texts,
     toolkit,
-    windows,
 )
 
 from dedup.review.session import ReviewSession
@@ -36,13 +34,6 @@ pytestmark = pytest.mark.skipif(
     sys.platform.startswith("linux") and not os.environ.get("DISPLAY"), reason="needs a display (run under xvfb-run)"
 )
 LONG = "the same picture, edited, 50 % size, cropped (56 % of the frame), brighter"
-
-
-@pytest.fixture
-def opened() -> Iterator[Opener]:
-    """Opens windows and closes them at the end."""
-    with windows() as open_window:
-        yield open_window
 
 
 def session_of(folder: Path, *sets: list[tuple[str, str]]) -> ReviewSession:

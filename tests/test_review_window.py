@@ -32,7 +32,6 @@ from window_driver import (
     settle,
     texts,
     toolkit,
-    windows,
 )
 
 from dedup.keep import KeepRule
@@ -44,13 +43,6 @@ pytestmark = pytest.mark.skipif(
     sys.platform.startswith("linux") and not os.environ.get("DISPLAY"), reason="needs a display (run under xvfb-run)"
 )
 CARD = (90, 90, 90)
-
-
-@pytest.fixture
-def opened() -> Iterator[Opener]:
-    """Opens windows and closes them at the end."""
-    with windows() as open_window:
-        yield open_window
 
 
 def test_the_colours_are_the_plan_through_every_decision(folder: Path, opened: Opener) -> None:
