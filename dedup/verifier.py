@@ -208,10 +208,14 @@ def _verify(looks: tuple[Look | None, Look | None]) -> Verification | None:
 
 
 def _contrast(look: Look) -> float:
-    return float(look.pixels.std(axis=(0, 1)).max())
+    import cv2
+
+    return float(cv2.meanStdDev(look.pixels)[1].max())
 
 
 def _are_almost_equal(first: Look, second: Look) -> bool:
     if first.pixels.shape != second.pixels.shape:
         return False
-    return float(abs(first.pixels.astype(float) - second.pixels).mean()) <= ALMOST_EQUAL
+    import cv2
+
+    return float(cv2.absdiff(first.pixels, second.pixels).mean()) <= ALMOST_EQUAL

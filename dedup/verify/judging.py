@@ -209,6 +209,11 @@ def _is_same_picture(e: Evidence) -> bool:
     )
 
 
+def may_become_same_picture(e: Evidence) -> bool:
+    """Whether an edit could be the same picture under a slightly different alignment."""
+    return _is_upright(e) and min(e.covers) >= 0.9 and e.fine.agree >= 0.85
+
+
 def _shows_enough(e: Evidence) -> bool:
     smaller, larger = sorted(e.areas)
     return smaller >= SHOWS_ENOUGH or smaller >= SHARE_ENOUGH * larger

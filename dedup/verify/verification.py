@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from dedup.tiers import IDENTICAL, LOOK_ALIKE, SAME_PICTURE, SAME_PIXELS
 
 # Raised whenever the same two pictures may be judged or described differently than before.
-VERSION = 1
+VERSION = 2
 WHOLE = 0.97
 
 
