@@ -7,13 +7,17 @@ import numpy as np
 
 from dedup.tiers import LOOK_ALIKE, SAME_PICTURE
 from dedup.verify.evidence import Evidence
+from dedup.verify.judging import is_another_moment
 from dedup.verify.look import Array, Look
 from dedup.verify.verification import WHOLE, Verification
-from dedup.verify.verifying import best_evidence
+from dedup.verify.verifying import Judged, best_evidence
 
 COLOURLESS, COLOURFUL = 2.5, 5.0  # see _colourfulness
 PROMISING = 0.85  # share of agreeing blocks from which a look-alike is looked at the other way round
 PLAINLY_EQUAL = 16  # of 255: the most that any place may differ by for nothing else to be looked at
+# Share of a picture's own local contrast that a difference may reach for the two to be plainly equal.
+PLAINLY_LESS = 0.35
+DOUBTFUL_NOISE = 0.8  # correlation of what is found where nothing else is, below which it may be another shot's
 CLIPPED_MORE = 0.02  # share of the levels at the ends of the scale
 THIRDS = ("upper", "middle", "lower"), ("left", "centre", "right")
 
@@ -24,15 +28,29 @@ def verify(first: Look, second: Look) -> Verification:
     if difference is not None:
         scale = (second.width * second.height / (first.width * first.height)) ** 0.5
         return Verification(SAME_PICTURE, 1.0, round(scale, 4), closeness=round(1.0 - difference / 100, 3))
-    found = _one_way(first, second)
-    if found.tier == LOOK_ALIKE and found.agreement >= PROMISING:
-        # Which of the two is brought into the other's frame and tones matters a little; it must not decide.
-        return _one_way(second, first).swapped()
-    return found
-
-
-def _one_way(first: Look, second: Look) -> Verification:
     best = best_evidence(first, second)
+    if not _deserves_another_look(best):
+        return _concluded(first, second, best)
+    # Which of the two is brought into the other's frame and tones matters a little; it must not decide.
+    other = best_evidence(second, first)
+    if any(one is not None and is_another_moment(one[1]) for one in (best, other)):
+        return Verification(LOOK_ALIKE, round(best[1].fine.agree, 3) if best else 0.0, closeness=0.0)
+    if best is not None and best[0] != LOOK_ALIKE:
+        return _concluded(first, second, best)
+    return _concluded(second, first, other).swapped()
+
+
+def _deserves_another_look(best: Judged | None) -> bool:
+    """Whether the other direction may tell more: nearly a copy, or a copy whose noise is nearly another one."""
+    if best is None:
+        return False
+    tier, e = best
+    if tier == LOOK_ALIKE:
+        return e.fine.agree >= PROMISING
+    return e.noise < DOUBTFUL_NOISE and e.blur >= 0.7
+
+
+def _concluded(first: Look, second: Look, best: Judged | None) -> Verification:
     if best is None:
         return Verification(LOOK_ALIKE, 0.0, closeness=0.0)
     tier, e = best
@@ -57,9 +75,14 @@ def _plain_difference(first: Look, second: Look) -> float | None:
     """How far apart two looks are on average, of 255; None where any place differs by more than re-saving explains."""
     if first.pixels.shape != second.pixels.shape:
         return None
-    blurred = (cv2.GaussianBlur(look.pixels, (0, 0), 0.8) for look in (first, second))
-    difference = cv2.absdiff(*blurred)
-    return float(difference.mean()) if int(difference.max()) <= PLAINLY_EQUAL else None
+    one, two = (cv2.GaussianBlur(look.pixels, (0, 0), 0.8) for look in (first, second))
+    difference = cv2.absdiff(one, two)
+    if int(difference.max()) > PLAINLY_EQUAL:
+        return None
+    contrast = cv2.absdiff(one, cv2.GaussianBlur(one, (0, 0), 4.0))
+    # The faint lines of two drawings differ by little more than nothing, and are all there is to see.
+    is_small = float(cv2.norm(difference)) <= PLAINLY_LESS * float(cv2.norm(contrast))
+    return float(difference.mean()) if is_small else None
 
 
 def _scale_and_angle(first: Look, second: Look, e: Evidence) -> tuple[float, float]:

@@ -31,10 +31,10 @@ def is_same_source(evidence: Evidence) -> bool:
     """Whether both pictures come from one and the same shot or drawing."""
     if evidence.fine.textured < FEWEST_BLOCKS:
         return False
-    if _is_another_moment(evidence):
+    if is_another_moment(evidence):
         return False
     if evidence.graphic >= GRAPHIC:
-        return _is_same_graphic(evidence)
+        return _is_same_graphic(evidence) or _is_toned_graphic(evidence)
     rules = (
         _is_clean,
         _is_compressed,
@@ -84,6 +84,8 @@ def _lost_detail(e: Evidence) -> bool:
     return (
         max(e.covers) >= CONTAINED
         and e.blur < 0.75
+        # Of pictures almost as sharp as each other the detail must be much the same.
+        and (e.blur < 0.6 or e.detail >= 0.5 * e.blur)
         and e.marked <= 0.04
         and e.mid.textured >= 4
         and e.mid.agree >= 0.97
@@ -105,7 +107,7 @@ def _agrees_but_for_grain(e: Evidence) -> bool:
         and e.fine.typical >= (0.986 if is_part else 0.9938)
         and e.mid.agree >= 0.99
         and e.mid.typical >= (0.994 if is_part else 0.9965)
-        and e.mid.residual <= 0.7 * e.fine.residual
+        and e.mid.residual <= (0.8 if e.mid.typical >= 0.999 else 0.7) * e.fine.residual
     )
 
 
@@ -160,7 +162,7 @@ def _is_overlapping(e: Evidence) -> bool:
     )
 
 
-def _is_another_moment(e: Evidence) -> bool:
+def is_another_moment(e: Evidence) -> bool:
     """A fixed camera: all lies where it lay, but the light has changed and the noise is another."""
     return (
         e.noise < 0.65
@@ -188,6 +190,20 @@ def _is_same_graphic(e: Evidence) -> bool:
         and e.fine.typical >= 0.97
         and _has_same_colours(e)
         and (e.detail >= 0.8 or (e.blur < 0.75 and e.detail >= 0.5))
+    )
+
+
+def _is_toned_graphic(e: Evidence) -> bool:
+    """A rich drawing whose colours were changed as a whole: every line of it is where it was, and as strong."""
+    return (
+        _is_upright_or_negative(e)
+        and min(e.covers) >= 0.93
+        and e.fine.textured >= RICH
+        and e.marked == 0
+        and e.fine.agree >= 0.99
+        and e.fine.typical >= 0.999
+        and e.detail >= 0.98
+        and e.noise >= 0.8
     )
 
 
@@ -221,9 +237,13 @@ def _shows_enough(e: Evidence) -> bool:
 
 def _is_upright(e: Evidence) -> bool:
     """Not mirrored, not turned by more than two degrees, not a negative."""
+    return not e.alignment.negative and _is_upright_or_negative(e)
+
+
+def _is_upright_or_negative(e: Evidence) -> bool:
     a, b, c, d = e.alignment.matrix[:2, :2].ravel()
     angle = np.degrees(np.arctan2(c - b, a + d))
-    return not e.alignment.negative and bool(a * d - b * c > 0) and abs(float(angle)) <= 2.0
+    return bool(a * d - b * c > 0) and abs(float(angle)) <= 2.0
 
 
 def _has_same_colours(e: Evidence) -> bool:
