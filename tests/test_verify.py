@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -173,6 +174,64 @@ def test_a_drawing_that_is_turned_mirrored_or_recoloured_is_another_one(other: I
 @pytest.mark.parametrize("seed", [0, 2, 3, 5])
 def test_a_drawing_re_saved_is_the_same_picture(seed: int) -> None:
     assert compared(picture(seed), saved(picture(seed), 75)).tier == SAME_PICTURE
+
+
+def star(points: int) -> Image.Image:
+    """Thin faint lines from point to point around a circle, as of a spirograph."""
+    image = Image.new("RGB", (320, 320), (255, 255, 255))
+    draw = ImageDraw.Draw(image)
+    corners = [
+        (160 + 140 * math.cos(2 * math.pi * i / points), 160 + 140 * math.sin(2 * math.pi * i / points))
+        for i in range(points)
+    ]
+    for i, corner in enumerate(corners):
+        draw.line([corner, corners[(i + points * 3 // 7) % points]], fill=(228, 228, 228))
+    return image.filter(ImageFilter.GaussianBlur(1))
+
+
+def test_two_drawings_in_faint_lines_are_not_equal_for_differing_faintly() -> None:
+    assert compared(star(39), star(44)).tier == LOOK_ALIKE
+    assert compared(star(39), saved(star(39))).tier == SAME_PICTURE
+
+
+def poster() -> Image.Image:
+    """A drawing in a few colours with many things on it."""
+    image = Image.new("RGB", (600, 480), (250, 250, 250))
+    draw = ImageDraw.Draw(image)
+    chance = np.random.default_rng(4)
+    for _ in range(40):
+        x, y = (int(chance.integers(0, side)) for side in (560, 440))
+        colour = [(230, 60, 70), (250, 210, 90), (120, 190, 220), (30, 30, 30)][int(chance.integers(0, 4))]
+        draw.ellipse((x, y, x + 40, y + 40), fill=colour)
+        draw.text((x, y), "words", fill=(30, 30, 30), font_size=26)
+    return image
+
+
+@pytest.mark.parametrize("change", [ImageOps.grayscale, ImageOps.invert, ImageEnhance.Color], ids=str)
+def test_a_rich_drawing_toned_as_a_whole_is_an_edit(change: Any) -> None:
+    toned = change(poster())
+    toned = toned.enhance(1.6) if isinstance(toned, ImageEnhance.Color) else toned
+    assert compared(poster(), saved(toned.convert("RGB"))).tier == EDITED
+
+
+def still_camera(seed: int) -> Image.Image:
+    """A bare wall with a few things before it, filmed: the noise of each frame is compressed away to another stain."""
+    image = Image.new("RGB", SIZE, (176, 168, 160))
+    draw = ImageDraw.Draw(image)
+    draw.rectangle((0, 330, 640, 480), fill=(226, 220, 214))
+    for x in (90, 300, 520):
+        draw.rectangle((x, 180, x + 50, 400), fill=(150, 170, 190), outline=(40, 60, 160), width=4)
+        draw.ellipse((x + 12, 150, x + 38, 190), fill=(30, 40, 170))
+    chance = np.random.default_rng(seed)
+    stains = Image.fromarray(chance.integers(0, 256, (24, 32), dtype=np.uint8)).resize(SIZE, Image.Resampling.BICUBIC)
+    pixels = np.asarray(image).astype(float) + (np.asarray(stains, float)[..., None] - 128) / 20
+    return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
+
+
+def test_two_frames_of_a_still_camera_are_look_alikes_whichever_comes_first() -> None:
+    for pair in ((1, 2), (2, 1), (3, 4)):
+        frames = [saved(still_camera(seed)) for seed in pair]
+        assert compared(*frames).tier == LOOK_ALIKE, pair
 
 
 def test_gradients_are_no_copies_of_each_other() -> None:

@@ -15,8 +15,8 @@ from dedup.verify.verifying import Judged, best_evidence
 COLOURLESS, COLOURFUL = 2.5, 5.0  # see _colourfulness
 PROMISING = 0.85  # share of agreeing blocks from which a look-alike is looked at the other way round
 PLAINLY_EQUAL = 16  # of 255: the most that any place may differ by for nothing else to be looked at
-# Share of a picture's own local contrast that a difference may reach for the two to be plainly equal.
-PLAINLY_LESS = 0.35
+# Share of the local contrast that the difference of two plainly equal pictures reaches at most.
+PLAINLY_LESS = 0.25
 DOUBTFUL_NOISE = 0.8  # correlation of what is found where nothing else is, below which it may be another shot's
 CLIPPED_MORE = 0.02  # share of the levels at the ends of the scale
 THIRDS = ("upper", "middle", "lower"), ("left", "centre", "right")
