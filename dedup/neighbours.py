@@ -107,6 +107,8 @@ class Neighbours:
         self._files_of: list[list[int]] = []
         self._content_of = self._collapse()
         self._links: dict[int, dict[int, _Link]] = {}
+        self._compared: set[int] = set()
+        self._first: set[int] = set()
         self._clusters = Clusters(len(self._files_of))
         self._explore(self._similar_contents(depth, device, report), report)
 
@@ -119,31 +121,65 @@ class Neighbours:
             if len(self._files_of[content]) > 1 or content in linked
         ]
 
-    def settle(self, key: Callable[[int], Any]) -> set[int]:
+    def settle(self, key: Callable[[int], Any], *, compare: bool = False) -> set[int]:
         """The numbers of the pictures that, as far as the evidence tells, are edits of others here.
 
         In each cluster the picture that would become its keeper (the smallest ``key`` among those that are no edits) is
-        compared with all the others, which may show that it is an edit itself: then the next one is.
+        compared with all the others, which may show that it is an edit itself: then the next one is. With ``compare``
+        the next ones are looked at in any case, so that ``closeness`` can tell them apart.
         """
+        edits: set[int] = set()
         for members in self._clusters.members():
             best = {content: min(map(key, self._files_of[content])) for content in members}
-            tried: set[int] = set()
-            while len(tried) < MOST_TRIED:
-                choice = min(members, key=lambda content: (self._is_edit(content), best[content]))
-                if choice in tried:
-                    break
-                tried.add(choice)
-                self._look_around(choice)
-        edits = (content for content in self._links if self._is_edit(content))
+            self._try_keepers(members, best, compare)
+            made = {content for content in members if self._is_edit(content)}
+            if len(made) == len(members):
+                # Something must have been first: what the fewest others speak against.
+                first = min(made, key=lambda content: (len(self._evidently_made_from(content)), best[content]))
+                self._first.add(first)
+                made.discard(first)
+            edits |= made
         return {number for content in edits for number in self._files_of[content]}
 
+    def _try_keepers(self, members: Sequence[int], best: Mapping[int, Any], compare: bool) -> None:
+        tried: set[int] = set()
+        while len(tried) < min(MOST_TRIED, len(members)):
+            untried = (content for content in members if content not in tried)
+            choice = min(untried, key=lambda content: (self._is_edit(content), best[content]))
+            tried.add(choice)
+            self._look_around(choice)
+            if not compare and not self._is_edit(choice):
+                break
+        self._compared |= tried
+
     def _is_edit(self, content: int) -> bool:
-        """Whether more of its duplicates call it the edit than the original: any single one may be wrong."""
+        """Whether it was made from another here: what is evident of it, else what most of its duplicates say.
+
+        Any single one may be wrong, so what an edit says of its original counts less than the reverse.
+        """
+        if content in self._first:
+            return False
+        if self._is_evident_edit(content):
+            return True
         seen = [link.seen for link in self._links.get(content, {}).values() if link.seen and link.is_duplicate]
         return sum(one.edit == 1 for one in seen) > sum(one.edit == 2 for one in seen)
 
+    def _is_evident_edit(self, content: int) -> bool:
+        evident = self._evidently_made_from(content)
+        fewer = any(len(self._evidently_made_from(other)) < len(evident) for other in evident)
+        return fewer and content not in self._first
+
+    def _evidently_made_from(self, content: int) -> list[int]:
+        links = self._links.get(content, {}).items()
+        return [other for other, link in links if link.is_duplicate and link.seen and link.seen.evident_edit == 1]
+
     def closeness(self, number: int) -> float:
-        """How exactly a picture agrees with its duplicates on average, 0 to 1: an original more than its edits do."""
+        """How exactly a picture agrees with its duplicates on average, 0 to 1: an original more than its edits do.
+
+        0 for a picture that was not compared with all of them.
+        """
+        if self._content_of[number] not in self._compared:
+            return 0.0
         links = self._links.get(self._content_of[number], {}).values()
         seen = [link.seen.closeness for link in links if link.is_duplicate and link.seen is not None]
         return sum(seen) / len(seen) if seen else 0.0

@@ -105,11 +105,13 @@ class Verifier:
         ]
         self._load({number for pair in ordered for number in pair})
         looks = [tuple(self._looks[self._pictures[number].digest] for number in pair) for pair in ordered]
-        found = self._map(_verify, looks)
-        return [
-            self._checked(pair, result, *two) if result is not None else None
-            for pair, result, two in zip(ordered, found, looks, strict=True)
-        ]
+        found: list[Verification | None] = self._map(_verify, looks)
+        wanted = [i for i, (result, two) in enumerate(zip(found, looks, strict=True)) if _needs_files(result, *two)]
+        files = [tuple(os.fspath(self._pictures[number].full_path) for number in ordered[i]) for i in wanted]
+        jobs = [(found[i], *paths, self._max_megapixels) for i, paths in zip(wanted, files, strict=True)]
+        for i, result in zip(wanted, self._map(_with_files, jobs), strict=True):
+            found[i] = result
+        return found
 
     def _load(self, numbers: Iterable[int]) -> None:
         wanted = {self._pictures[number].digest: number for number in sorted(numbers)}
@@ -124,44 +126,6 @@ class Verifier:
         while self._memory > LOOKS_IN_MEMORY and len(self._looks) > len(wanted):
             _, dropped = self._looks.popitem(last=False)
             self._memory -= dropped.nbytes if dropped else 0
-
-    def _checked(self, pair: Pair, found: Verification, first: Look | None, second: Look | None) -> Verification:
-        """The result with the tier of equal pixels where the files have these, read in full."""
-        if first is None or second is None:
-            return found
-        is_flat = min(_contrast(first), _contrast(second)) < FLAT_CONTRAST
-        if (is_flat or found.tier == SAME_PICTURE) and self._has_same_pixels(pair, first, second):
-            return replace(found, tier=SAME_PIXELS, agreement=1.0, edit=0, findings=())
-        if is_flat:
-            return Verification(LOOK_ALIKE, 0.0, closeness=0.0)
-        return self._with_enlargement(pair, found) if found.tier == SAME_PICTURE else found
-
-    def _with_enlargement(self, pair: Pair, found: Verification) -> Verification:
-        """The result with what looking at both in full size says of the larger: that it was enlarged, or nothing."""
-        from dedup.verify.enlarging import is_enlarged
-
-        if 1 / RESIZED < found.scale < RESIZED:
-            return found
-        larger = 0 if found.scale < 1 else 1
-        try:
-            paths = [self._pictures[number].full_path for number in (pair[larger], pair[1 - larger])]
-            pictures = [images.open_upright(path, None, self._max_megapixels).image for path in paths]
-        except UnreadablePicture:
-            return found
-        if not is_enlarged(*pictures):
-            return found
-        side = larger + 1
-        edit = side if found.edit in (0, side) else 0
-        return replace(found, edit=edit, findings=(*found.findings, f"{side}:upscaled"))
-
-    def _has_same_pixels(self, pair: Pair, first: Look, second: Look) -> bool:
-        one, two = (self._pictures[number] for number in pair)
-        if (one.width, one.height) != (two.width, two.height) or not _are_almost_equal(first, second):
-            return False
-        try:
-            return images.same_pixels(*(images.read(os.fspath(picture.full_path))[0] for picture in (one, two)))
-        except UnreadablePicture:
-            return False
 
     def _map(self, function: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
         """The function of every item: in worker processes where there are many, and where these fail in this one."""
@@ -202,20 +166,62 @@ def _verify(looks: tuple[Look | None, Look | None]) -> Verification | None:
     if first is None or second is None:
         return None
     try:
-        return verify(first, second)
+        # Of what shows next to nothing only equal pixels make a copy.
+        return Verification(LOOK_ALIKE, 0.0, closeness=0.0) if _is_flat(first, second) else verify(first, second)
     except Exception:  # the libraries' own: one odd pair must not stop the others, and stays unverified
         return None
 
 
-def _contrast(look: Look) -> float:
+def _needs_files(found: Verification | None, first: Look | None, second: Look | None) -> bool:
+    """Whether the files in full may change a result: show equal pixels, or that one was enlarged."""
+    if found is None or first is None or second is None:
+        return False
+    if _are_almost_equal(first, second) and (found.tier == SAME_PICTURE or _is_flat(first, second)):
+        return True
+    return found.shows_whole_frames and not 1 / RESIZED < found.scale < RESIZED
+
+
+def _with_files(job: tuple[Verification, str, str, int]) -> Verification:
+    """A result (with the paths of both and the most megapixels) after looking at both files in full."""
+    found, *paths, most = job
+    if found.tier == LOOK_ALIKE or 1 / RESIZED < found.scale < RESIZED:
+        return _equal_pixels(found, paths)
+    return _with_enlargement(found, paths, most)
+
+
+def _equal_pixels(found: Verification, paths: Sequence[str]) -> Verification:
+    try:
+        equal = images.same_pixels(*(images.read(path)[0] for path in paths))
+    except UnreadablePicture:
+        return found
+    return replace(found, tier=SAME_PIXELS, agreement=1.0, edit=0, findings=()) if equal else found
+
+
+def _with_enlargement(found: Verification, paths: Sequence[str], most: int) -> Verification:
+    """The result with what both show in full size of the larger: that it was enlarged, or nothing."""
+    from dedup.verify.enlarging import is_enlarged
+
+    larger = 0 if found.scale < 1 else 1
+    try:
+        pictures = [images.open_upright(path, None, most).image for path in (paths[larger], paths[1 - larger])]
+    except UnreadablePicture:
+        return found
+    if not is_enlarged(*pictures):
+        return found
+    side = larger + 1
+    edit = side if found.edit in (0, side) else 0
+    return replace(found, edit=edit, findings=(*found.findings, f"{side}:upscaled"))
+
+
+def _is_flat(first: Look, second: Look) -> bool:
     import cv2
 
-    return float(cv2.meanStdDev(look.pixels)[1].max())
+    return any(float(cv2.meanStdDev(look.pixels)[1].max()) < FLAT_CONTRAST for look in (first, second))
 
 
 def _are_almost_equal(first: Look, second: Look) -> bool:
-    if first.pixels.shape != second.pixels.shape:
-        return False
     import cv2
 
+    if (first.width, first.height) != (second.width, second.height):
+        return False
     return float(cv2.absdiff(first.pixels, second.pixels).mean()) <= ALMOST_EQUAL

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, replace
 
-from dedup.tiers import IDENTICAL, LOOK_ALIKE, SAME_PICTURE, SAME_PIXELS
+from dedup.tiers import EDITED, IDENTICAL, LOOK_ALIKE, SAME_PICTURE, SAME_PIXELS
 
 # Raised whenever the same two pictures may be judged or described differently than before.
-VERSION = 2
+VERSION = 3
 WHOLE = 0.97
+# What can only have been done to a picture, never undone.
+EVIDENT = ("cropped", "framed", "grey", "upscaled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,17 @@ class Verification:
     findings: tuple[str, ...] = ()
     where: str = ""
     closeness: float = 1.0
+
+    @property
+    def evident_edit(self) -> int:
+        """Which of the two is the edit where that is plain to see, 1 or 2; 0 where it is only likely or unknown."""
+        return self.edit if any(f"{self.edit}:{word}" in self.findings for word in EVIDENT) else 0
+
+    @property
+    def shows_whole_frames(self) -> bool:
+        """Whether each of the two shows all of the other, upright."""
+        is_upright = abs(self.angle) < 2 and not {"mirrored", "negative"} & set(self.findings)
+        return self.tier == SAME_PICTURE or (self.tier == EDITED and min(self.covers) >= WHOLE and is_upright)
 
     def swapped(self) -> Verification:
         """The same, seen from the second picture."""

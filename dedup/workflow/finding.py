@@ -110,7 +110,9 @@ def find(folders: Sequence[str | Path], options: FindOptions, report: Report) ->
             report=report,
         )
         rule = options.rule
-        edits = neighbours.settle(lambda number: keep_order(number, pictures[number], rule, (), neighbours.closeness))
+        edits = neighbours.settle(
+            lambda number: keep_order(number, pictures[number], rule, (), neighbours.closeness), compare=rule.best
+        )
         groups = make_groups(
             pictures,
             neighbours.candidates(),
