@@ -201,7 +201,7 @@ def test_a_chain_of_seven_does_not_collapse_onto_one_keeper(folder: Path) -> Non
             folder / f"{number}.png"
         )
     index(folder)
-    found = find(folder, threshold=0.97)
+    found = find(folder, threshold=0.97, mark="all")
     gone = plan_marked(found).removals
     assert 2 <= len(gone) <= 4
     staying = {f"{number}.png" for number in range(7)} - {Path(row.file.path).name for row in gone}
