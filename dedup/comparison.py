@@ -117,7 +117,7 @@ def threshold_for(wanted: float | None, provenance: Provenance) -> float:
             f"The threshold of {provenance.encoder} is a whole number of bits from 0 to {most}, not {wanted:g}.",
             "Fewer bits are stricter; without --threshold the encoder's own is used.",
         )
-    raise DedupError(f"The threshold must lie between 0 and 1, not {wanted:g}.", "Try 0.96.")
+    raise DedupError(f"A threshold must lie between 0 and 1, not {wanted:g}.", "Try 0.96, or for candidates 0.6.")
 
 
 def lowest_candidate(wanted: float | None, provenance: Provenance) -> float:

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dedup.store import Picture
-from dedup.tiers import IDENTICAL, LOOK_ALIKE, SAME_PIXELS, TIERS
+from dedup.tiers import EDITED, IDENTICAL, LOOK_ALIKE, SAME_PICTURE, SAME_PIXELS, TIERS
 
+SURE = frozenset({IDENTICAL, SAME_PIXELS, SAME_PICTURE})
 # What may be marked for removal without a person's doing, by name: the tiers that are.
 MARKS: Mapping[str, frozenset[str]] = {
     "exact": frozenset(TIERS[:2]),
@@ -121,33 +122,23 @@ def make_groups(
     *,
     mark: frozenset[str] = MARKS["same"],
     edits: Collection[int] = (),
+    may_be_sure: Callable[[int], bool] = lambda number: True,
     closeness: Callable[[int], float] = lambda number: 0.0,
 ) -> list[Group]:
     """Groups without chaining, surest first, deterministic whatever the order of the input.
 
     ``candidates`` are the numbers of pictures with any match; ``matches_of`` gives their
     direct, symmetric matches. ``mark`` names the tiers to be marked. ``edits`` are the numbers of pictures that are
-    edits of others here: they become keepers only of what is left. ``closeness`` breaks ties for the rule "best".
+    edits of others here: they become keepers only of what is left. ``may_be_sure`` tells which pictures may have a
+    match as sure as the same picture, ``closeness`` breaks ties for the rule "best".
     """
     order = sorted(candidates, key=lambda number: keep_order(number, pictures[number], rule, edits, closeness))
-    taken: set[int] = set()
-    found: dict[int, list[Match]] = {}
-    # What merely looks alike takes no picture away from one it is a copy of.
-    for is_look_alike in (False, True):
-        for number in order:
-            if number in taken and number not in found:
-                continue
-            free = [
-                match
-                for match in matches_of(number)
-                if (match.tier == LOOK_ALIKE) == is_look_alike
-                and match.other not in taken
-                and match.other != number
-                and not rule.keeps(pictures[match.other])
-            ]
-            if free:
-                found.setdefault(number, []).extend(free)
-                taken.update([number, *(match.other for match in free)])
+    taking = _Taking(pictures, matches_of, rule, frozenset(edits))
+    # What merely looks alike takes no picture away from one it is a copy of, nor an edit from its own copies.
+    taking.visit((number for number in order if may_be_sure(number)), SURE)
+    taking.visit(order, {EDITED})
+    taking.visit(order, {LOOK_ALIKE})
+    found = taking.found
     groups = []
     for number, matches in found.items():
         members = [_member(pictures[number], pictures[match.other], match, mark) for match in matches]
@@ -158,6 +149,51 @@ def make_groups(
         key=lambda group: (TIERS.index(group.others[-1].tier), -group.others[0].similarity, rule.key(group.keeper))
     )
     return groups
+
+
+class _Taking:
+    """Keepers and the matches they have taken: visited in order, the first takes all of its own that are still free."""
+
+    def __init__(
+        self,
+        pictures: Sequence[Picture],
+        matches_of: Callable[[int], Iterable[Match]],
+        rule: KeepRule,
+        edits: frozenset[int],
+    ) -> None:
+        self._pictures = pictures
+        self._matches_of = matches_of
+        self._rule = rule
+        self._edits = edits
+        self._taken: set[int] = set()
+        self.found: dict[int, list[Match]] = {}
+
+    def visit(self, numbers: Iterable[int], tiers: Collection[str]) -> None:
+        """Let each picture that nobody took take its free matches of these tiers."""
+        for number in numbers:
+            if number in self._taken and number not in self.found:
+                continue
+            matches = [one for one in self._matches_of(number) if one.other != number]
+            if number not in self._edits:
+                self._free_copies_of_edits(matches)
+            free = [one for one in matches if self._is_free(one, tiers)]
+            if free:
+                self.found.setdefault(number, []).extend(free)
+                self._taken.update([number, *(one.other for one in free)])
+
+    def _is_free(self, match: Match, tiers: Collection[str]) -> bool:
+        return (
+            match.tier in tiers and match.other not in self._taken and not self._rule.keeps(self._pictures[match.other])
+        )
+
+    def _free_copies_of_edits(self, matches: Sequence[Match]) -> None:
+        """Edits that keep copies of their own are given up, with these, for an original that matches them all."""
+        direct = {match.other for match in matches}
+        for number in direct & self._edits & self.found.keys():
+            members = {number, *(one.other for one in self.found[number])}
+            if members <= direct:
+                del self.found[number]
+                self._taken -= members
 
 
 def keep_order(

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from dedup.clusters import Clusters
-from dedup.keep import Match
+from dedup.keep import SURE, Match
 from dedup.match import ROUNDING, IntVector, Matches, Nearest, find_matches
 from dedup.progress import Progress, Report, silent
 from dedup.provenance import BITS, Provenance
@@ -172,6 +172,12 @@ class Neighbours:
     def _evidently_made_from(self, content: int) -> list[int]:
         links = self._links.get(content, {}).items()
         return [other for other, link in links if link.is_duplicate and link.seen and link.seen.evident_edit == 1]
+
+    def may_be_sure(self, number: int) -> bool:
+        """Whether a picture is known to have a match as sure as the same picture."""
+        content = self._content_of[number]
+        seen = (link.seen for link in self._links.get(content, {}).values())
+        return len(self._files_of[content]) > 1 or any(one is not None and one.tier in SURE for one in seen)
 
     def closeness(self, number: int) -> float:
         """How exactly a picture agrees with its duplicates on average, 0 to 1: an original more than its edits do.

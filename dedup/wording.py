@@ -12,12 +12,12 @@ from dedup.keep import Group, Match, Member
 from dedup.progress import Skipped
 from dedup.provenance import Provenance
 from dedup.store import Picture
-from dedup.tiers import IDENTICAL, SAME_PIXELS
+from dedup.tiers import EDITED, IDENTICAL, SAME_PIXELS
 
 RECOMMENDED = 0.96
 BANDS = """\
 How similar must two pictures be to match? From 0 to 1. Less similar ones count only when their pixels prove it:
-  1.00          identical pictures only
+  1.00          only what the pixels prove
   0.97 - 0.99   strict: re-saved copies; misses some
   0.95 - 0.97   recommended: resized and re-saved copies (default {default:g})
   0.90 - 0.95   loose: finds more, and more that only look alike: review every set"""
@@ -163,7 +163,8 @@ def group_lines(number: int, count: int, group: Group) -> list[str]:
     lines.append(_picture_line("keep  ", group.keeper, ""))
     for member in group.others:
         sign = "remove" if member.marked else "keep  "
-        lines.append(_picture_line(sign, member.picture, how_similar(member)))
+        told = f": {member.remark}" if member.tier == EDITED and member.remark else ""
+        lines.append(_picture_line(sign, member.picture, how_similar(member) + told))
     return lines
 
 

@@ -260,3 +260,29 @@ def test_searches_follow_each_other_in_one_process(folder: Path, monkeypatch: py
         with closing(sqlite3.connect(folder / "image_database.db")) as db, db:
             db.execute("DELETE FROM verifications")
         monkeypatch.setattr(verifier, "WORTH_PROCESSES", 2 if turn else 1000)
+
+
+def test_an_edit_that_nobody_can_tell_does_not_come_between_a_picture_and_its_copies(folder: Path) -> None:
+    image = photo(31)
+    image.save(folder / "original.jpg", quality=90)
+    image.save(folder / "resaved.jpg", quality=70)
+    Image.merge("RGB", image.split()[::-1]).save(folder / "recoloured.bmp")
+    index(folder)
+    (group,) = find(folder).groups
+    assert group.keeper.path == "original.jpg"
+    assert {(one.picture.path, one.tier, one.marked) for one in group.others} == {
+        ("resaved.jpg", "same picture", True),
+        ("recoloured.bmp", "edited", False),
+    }
+
+
+def test_an_original_takes_its_edit_and_the_copies_of_it(folder: Path) -> None:
+    image = photo(32)
+    image.save(folder / "original.jpg", quality=80)
+    cropped = image.crop((24, 18, image.width - 24, image.height - 18))
+    cropped.save(folder / "cropped.bmp")
+    cropped.save(folder / "cropped.jpg", quality=90)
+    index(folder)
+    (group,) = find(folder, mark="edited").groups
+    assert group.keeper.path == "original.jpg"
+    assert {one.picture.path for one in group.others} == {"cropped.bmp", "cropped.jpg"}

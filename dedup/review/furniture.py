@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 HELP = (
-    "click or 1-9: keep / remove    K or right click: make it the keeper    N: not duplicates    Z: zoom\n"
-    "B: blink with the keeper    D: show what differs    F: only one tier    M: mark all of this tier\n"
+    "click or its number: keep / remove    K or right click: make it the keeper    N: not duplicates    Z: zoom\n"
+    "B: blink with the keeper    D: show what differs    F: only sets with this tier    M: mark all of this tier\n"
     "left / right: previous / next set    Page Up / Down: more of a large set    Q: close, then confirm in the terminal"
 )
 # Heights in pixels above the lower edge.

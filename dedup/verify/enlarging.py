@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 # Root mean square, of 255, of the detail that only the larger can show, and its share of the detail one such step
-# coarser. Copies enlarged twice: 0.35 to 3.0 and 0.21 to 0.38; true originals of smaller copies: above 1.1 and 0.34.
+# coarser. Copies enlarged twice: 0.35 to 4.0 and 0.21 to 0.38; true originals of smaller copies: above 1.1 and 0.34.
+NONE_OF_ITS_OWN = 0.3
 MOST_DETAIL, MOST_SHARE = 4.0, 0.33
 # Where the larger shows next to nothing of its own, the share says less.
 HARDLY_ANY, MOST_OF_LITTLE = 1.0, 0.4
@@ -23,7 +24,11 @@ def is_enlarged(large: Image, small: Image) -> bool:
     coarser = max(8, round(small.width * scale)), max(8, round(small.height * scale))
     own = _lost(large, small.size)
     share = own / max(_lost(small, coarser), 1e-6)
-    return (own < MOST_DETAIL and share < MOST_SHARE) or (own < HARDLY_ANY and share < MOST_OF_LITTLE)
+    return (
+        share < NONE_OF_ITS_OWN
+        or (own < MOST_DETAIL and share < MOST_SHARE)
+        or (own < HARDLY_ANY and share < MOST_OF_LITTLE)
+    )
 
 
 def _lost(image: Image, size: tuple[int, int]) -> float:

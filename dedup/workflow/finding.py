@@ -120,6 +120,7 @@ def find(folders: Sequence[str | Path], options: FindOptions, report: Report) ->
             rule,
             mark=MARKS[options.mark],
             edits=edits,
+            may_be_sure=neighbours.may_be_sure,
             closeness=neighbours.closeness,
         )
     return Found(
