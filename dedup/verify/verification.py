@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from dedup.tiers import EDITED, IDENTICAL, LOOK_ALIKE, SAME_PICTURE, SAME_PIXELS
 
 # Raised whenever the same two pictures may be judged or described differently than before.
-VERSION = 4
+VERSION = 5
 WHOLE = 0.97
 # What can only have been done to a picture, never undone.
 EVIDENT = ("cropped", "framed", "grey", "upscaled")
