@@ -11,7 +11,6 @@ import sys
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +19,8 @@ from dedup.decoding import default_workers, start_worker
 from dedup.errors import UnreadablePicture
 from dedup.progress import Progress, Report
 from dedup.store import Picture, Verifications
-from dedup.tiers import LOOK_ALIKE, SAME_PICTURE, SAME_PIXELS
+from dedup.tiers import LOOK_ALIKE
+from dedup.verify.files import File, with_files
 from dedup.verify.verification import VERSION, Verification
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ LOOKS_IN_MEMORY = 3 << 30  # bytes; about ten thousand pictures
 DECODED_SIDE = 384
 # Two looks whose levels differ by more on average (of 255) cannot have equal pixels.
 ALMOST_EQUAL = 2.0
-RESIZED = 1.15  # times the size, from which the larger of two may be an enlargement
 
 Pair = tuple[int, int]
 
@@ -69,7 +68,8 @@ class Verifier:
 
     def _batch(self, pairs: Sequence[Pair]) -> list[Verification | None]:
         keys = [self._key(pair) for pair in pairs]
-        kept = {key: Verification.from_json(text) for key, text in self._kept.get(set(keys)).items()}
+        read = {key: Verification.from_json(text) for key, text in self._kept.get(set(keys)).items()}
+        kept = {key: one for key, one in read.items() if one is not None}
         new = {key: pair for key, pair in zip(keys, pairs, strict=True) if key not in kept}
         if new:
             found = self._look_at(list(new.values()))
@@ -79,7 +79,7 @@ class Verifier:
                 if result is not None
             ]
             self._kept.put(rows)
-            kept.update((key, Verification.from_json(text)) for key, text, _ in rows)
+            kept.update((key, result) for key, result in zip(new, found, strict=True) if result is not None)
             self.verified += len(rows)
         return [self._from_first(pair, key, kept.get(key)) for pair, key in zip(pairs, keys, strict=True)]
 
@@ -107,11 +107,14 @@ class Verifier:
         looks = [tuple(self._looks[self._pictures[number].digest] for number in pair) for pair in ordered]
         found: list[Verification | None] = self._map(_verify, looks)
         wanted = [i for i, (result, two) in enumerate(zip(found, looks, strict=True)) if _needs_files(result, *two)]
-        files = [tuple(os.fspath(self._pictures[number].full_path) for number in ordered[i]) for i in wanted]
-        jobs = [(found[i], *paths, self._max_megapixels) for i, paths in zip(wanted, files, strict=True)]
-        for i, result in zip(wanted, self._map(_with_files, jobs), strict=True):
+        jobs = [(found[i], *map(self._file, ordered[i])) for i in wanted]
+        for i, result in zip(wanted, self._map(with_files, jobs), strict=True):
             found[i] = result
         return found
+
+    def _file(self, number: int) -> File:
+        picture = self._pictures[number]
+        return File(os.fspath(picture.full_path), picture.digest, self._max_megapixels)
 
     def _load(self, numbers: Iterable[int]) -> None:
         wanted = {self._pictures[number].digest: number for number in sorted(numbers)}
@@ -119,8 +122,7 @@ class Verifier:
         for digest in wanted:
             if digest in self._looks:
                 self._looks.move_to_end(digest)
-        files = [(os.fspath(self._pictures[number].full_path), self._max_megapixels) for number in missing]
-        for number, look in zip(missing, self._map(_look, files), strict=True):
+        for number, look in zip(missing, self._map(_look, [self._file(number) for number in missing]), strict=True):
             self._looks[self._pictures[number].digest] = look
             self._memory += look.nbytes if look else 0
         while self._memory > LOOKS_IN_MEMORY and len(self._looks) > len(wanted):
@@ -148,12 +150,12 @@ def _start() -> None:
     threadpool_limits(1)
 
 
-def _look(file: tuple[str, int]) -> Look | None:
-    """What the verifier sees of a file (path, most megapixels); None where it cannot be read."""
+def _look(file: File) -> Look | None:
+    """What the verifier sees of a file; None where it cannot be read, or holds other bytes than were indexed."""
     from dedup.verify.look import look_at
 
     try:
-        shown = images.open_upright(file[0], DECODED_SIDE, file[1])
+        shown = images.decode(file.bytes(), DECODED_SIDE, file.max_megapixels)
     except UnreadablePicture:
         return None
     return look_at(shown.image, shown.width, shown.height)
@@ -173,44 +175,10 @@ def _verify(looks: tuple[Look | None, Look | None]) -> Verification | None:
 
 
 def _needs_files(found: Verification | None, first: Look | None, second: Look | None) -> bool:
-    """Whether the files in full may change a result: show equal pixels, or that one was enlarged."""
+    """Whether the files in nearly full size may change a result."""
     if found is None or first is None or second is None:
         return False
-    if _are_almost_equal(first, second) and (found.tier == SAME_PICTURE or _is_flat(first, second)):
-        return True
-    return found.shows_whole_frames and not 1 / RESIZED < found.scale < RESIZED
-
-
-def _with_files(job: tuple[Verification, str, str, int]) -> Verification:
-    """A result (with the paths of both and the most megapixels) after looking at both files in full."""
-    found, *paths, most = job
-    if found.tier == LOOK_ALIKE or 1 / RESIZED < found.scale < RESIZED:
-        return _equal_pixels(found, paths)
-    return _with_enlargement(found, paths, most)
-
-
-def _equal_pixels(found: Verification, paths: Sequence[str]) -> Verification:
-    try:
-        equal = images.same_pixels(*(images.read(path)[0] for path in paths))
-    except UnreadablePicture:
-        return found
-    return replace(found, tier=SAME_PIXELS, agreement=1.0, edit=0, findings=()) if equal else found
-
-
-def _with_enlargement(found: Verification, paths: Sequence[str], most: int) -> Verification:
-    """The result with what both show in full size of the larger: that it was enlarged, or nothing."""
-    from dedup.verify.enlarging import is_enlarged
-
-    larger = 0 if found.scale < 1 else 1
-    try:
-        pictures = [images.open_upright(path, None, most).image for path in (paths[larger], paths[1 - larger])]
-    except UnreadablePicture:
-        return found
-    if not is_enlarged(*pictures):
-        return found
-    side = larger + 1
-    edit = side if found.edit in (0, side) else 0
-    return replace(found, edit=edit, findings=(*found.findings, f"{side}:upscaled"))
+    return found.shows_whole_frames or (_is_flat(first, second) and _are_almost_equal(first, second))
 
 
 def _is_flat(first: Look, second: Look) -> bool:
@@ -222,6 +190,6 @@ def _is_flat(first: Look, second: Look) -> bool:
 def _are_almost_equal(first: Look, second: Look) -> bool:
     import cv2
 
-    if (first.width, first.height) != (second.width, second.height):
+    if first.pixels.shape != second.pixels.shape or (first.width, first.height) != (second.width, second.height):
         return False
     return float(cv2.absdiff(first.pixels, second.pixels).mean()) <= ALMOST_EQUAL

@@ -9,6 +9,7 @@ from dedup.tiers import LOOK_ALIKE, SAME_PICTURE
 from dedup.verify.evidence import Evidence
 from dedup.verify.judging import is_another_moment
 from dedup.verify.look import Array, Look
+from dedup.verify.places import where_in
 from dedup.verify.verification import WHOLE, Verification
 from dedup.verify.verifying import Judged, best_evidence
 
@@ -19,7 +20,6 @@ PLAINLY_EQUAL = 16  # of 255: the most that any place may differ by for nothing 
 PLAINLY_LESS = 0.25
 DOUBTFUL_NOISE = 0.8  # correlation of what is found where nothing else is, below which it may be another shot's
 CLIPPED_MORE = 0.02  # share of the levels at the ends of the scale
-THIRDS = ("upper", "middle", "lower"), ("left", "centre", "right")
 
 
 def verify(first: Look, second: Look) -> Verification:
@@ -66,7 +66,7 @@ def _concluded(first: Look, second: Look, best: Judged | None) -> Verification:
         (round(e.covers[0], 3), round(e.covers[1], 3)),
         _edit(found, first, second),
         tuple(found),
-        _where(e) if any(one.endswith("overlaid") for one in found) else "",
+        where_in(e.overlay.mask) if any(one.endswith("overlaid") for one in found) else "",
         round(max(0.0, e.detail), 3),
     )
 
@@ -194,19 +194,3 @@ def _edit(found: list[str], first: Look, second: Look) -> int:
 
 def _clipped(look: Look) -> float:
     return float(((look.pixels <= 1) | (look.pixels >= 254)).mean())
-
-
-def _where(e: Evidence) -> str:
-    """In which third, up and down or from side to side, most of what differs lies."""
-    rows, columns = np.nonzero(e.overlay.mask)
-    if not len(rows):
-        return ""
-    height, width = e.overlay.mask.shape
-    spread = len(np.unique(rows * 3 // height)), len(np.unique(columns * 3 // width))
-    down = np.bincount(rows * 3 // height, minlength=3) / len(rows)
-    across = np.bincount(columns * 3 // width, minlength=3) / len(columns)
-    if down.max() >= 0.75:
-        return f"in the {THIRDS[0][int(down.argmax())]} third"
-    if across.max() >= 0.75:
-        return f"in the {THIRDS[1][int(across.argmax())]} third"
-    return "in several places" if max(spread) > 1 else ""

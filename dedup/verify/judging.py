@@ -12,6 +12,7 @@ import numpy as np
 from dedup.tiers import EDITED, LOOK_ALIKE, SAME_PICTURE
 from dedup.verify.evidence import Evidence
 
+WHOLE_FRAME = 0.98  # share of each that must lie in the other for both to show the whole frame
 CONTAINED = 0.97  # share of the one picture that must lie in the other
 FEWEST_BLOCKS, FEWEST_OF_GRAPHICS = 12, 20  # that show something
 GRAPHIC = 0.8  # from which a pair counts as drawings or screens
@@ -213,7 +214,7 @@ def _is_same_picture(e: Evidence) -> bool:
     """The whole frame, upright, with the same colours and no region that tells a different story."""
     return (
         _is_upright(e)
-        and min(e.covers) >= 0.93
+        and min(e.covers) >= WHOLE_FRAME
         and e.marked <= 0.003
         and (e.fine.textured >= 20 or e.graphic >= GRAPHIC)
         and _shows_enough(e)

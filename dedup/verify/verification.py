@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass, replace
 
-from dedup.tiers import EDITED, IDENTICAL, LOOK_ALIKE, SAME_PICTURE, SAME_PIXELS
+from dedup.tiers import EDITED, IDENTICAL, LOOK_ALIKE, SAME_PICTURE, SAME_PIXELS, TIERS
 
 # Raised whenever the same two pictures may be judged or described differently than before.
-VERSION = 5
+VERSION = 6
 WHOLE = 0.97
 # What can only have been done to a picture, never undone.
 EVIDENT = ("cropped", "framed", "grey", "upscaled")
@@ -68,10 +69,25 @@ class Verification:
         return json.dumps(asdict(self))
 
     @classmethod
-    def from_json(cls, text: str) -> Verification:
-        """What ``to_json`` gave."""
-        row = json.loads(text)
-        return cls(**{**row, "covers": tuple(row["covers"]), "findings": tuple(row["findings"])})
+    def from_json(cls, text: str) -> Verification | None:
+        """What ``to_json`` gave; None of anything else."""
+        try:
+            row = json.loads(text)
+            found = cls(**{**row, "covers": tuple(row["covers"]), "findings": tuple(row["findings"])})
+        except (ValueError, TypeError, KeyError, RecursionError):
+            return None
+        return found if found._is_sound() else None
+
+    def _is_sound(self) -> bool:
+        numbers = (self.agreement, self.scale, self.angle, *self.covers, self.closeness)
+        return (
+            self.tier in TIERS
+            and len(self.covers) == 2
+            and all(type(one) in (int, float) and math.isfinite(one) for one in numbers)
+            and self.scale > 0
+            and self.edit in (0, 1, 2)
+            and all(type(one) is str for one in (*self.findings, self.where))
+        )
 
 
 _WORDS = {
@@ -87,6 +103,7 @@ _WORDS = {
     "noisy": "with noise",
     "overlaid": "with something laid over it",
     "upscaled": "enlarged without more detail",
+    "changed": "the same but for a small place",
 }
 _OTHERS = {
     "cropped": "the kept one is cropped",
