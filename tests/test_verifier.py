@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import find, index, names_of, resaved, save_picture
-from PIL import Image, ImageFilter
+from PIL import Image, ImageDraw, ImageFilter
 from test_verify import crop, photo, saved, with_words
 
 from dedup import verifier, workflow
@@ -17,6 +18,7 @@ from dedup.clusters import Clusters
 from dedup.keep import MARKS, KeepRule, rule_for
 from dedup.match import Nearest, find_matches
 from dedup.store import Catalogue
+from dedup.verify.files import File
 from dedup.verify.verification import VERSION
 
 
@@ -141,8 +143,8 @@ def test_results_of_another_version_are_not_taken(family: Path) -> None:
 def test_a_file_that_can_no_longer_be_read_stays_unverified(family: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     look = verifier._look
 
-    def all_but_one(file: tuple[str, int]) -> object:
-        return None if file[0].endswith("half.jpg") else look(file)
+    def all_but_one(file: File) -> object:
+        return None if file.path.endswith("half.jpg") else look(file)
 
     monkeypatch.setattr(verifier, "_look", all_but_one)
     assert "half.jpg" not in tiers(find(family))
@@ -286,3 +288,82 @@ def test_an_original_takes_its_edit_and_the_copies_of_it(folder: Path) -> None:
     (group,) = find(folder, mark="edited").groups
     assert group.keeper.path == "original.jpg"
     assert {one.picture.path for one in group.others} == {"cropped.bmp", "cropped.jpg"}
+
+
+def page(total: str, size: tuple[int, int] = (1240, 1754)) -> Image.Image:
+    """An invoice: lines of small words, and a total."""
+    image = Image.new("RGB", size, (252, 252, 250))
+    draw = ImageDraw.Draw(image)
+    for row in range(34):
+        draw.text(
+            (120, 120 + 42 * row),
+            f"Item {row * 37 % 91}   delivered as ordered    {row * 13}.00",
+            (20, 20, 20),
+            font_size=22,
+        )
+    draw.text((700, 1600), f"Total {total}", (10, 10, 10), font_size=26)
+    return image
+
+
+def test_pages_that_differ_in_one_digit_are_not_marked(folder: Path) -> None:
+    page("4813.20").save(folder / "one.jpg", quality=88)
+    page("9813.20").save(folder / "two.jpg", quality=85)
+    page("4813.20").resize((930, 1316), Image.Resampling.LANCZOS).save(folder / "one smaller.jpg", quality=80)
+    index(folder)
+    marked = {
+        frozenset((group.keeper.path, one.picture.path))
+        for group in find(folder).groups
+        for one in group.others
+        if one.marked
+    }
+    assert marked == {frozenset(("one.jpg", "one smaller.jpg"))}
+
+
+def test_looks_of_one_size_in_two_formats_need_not_have_one_shape(folder: Path) -> None:
+    image = page("1.00", (1654, 2339))
+    image.save(folder / "page.png")
+    image.save(folder / "page.jpg", quality=92)
+    index(folder)
+    (group,) = find(folder).groups
+    assert group.others[0].tier == "same picture"
+
+
+def test_a_file_that_holds_other_bytes_than_were_indexed_is_not_looked_at(folder: Path) -> None:
+    photo(40).save(folder / "one.bmp")
+    photo(41).save(folder / "two.bmp")
+    index(folder)
+    stamp = (folder / "two.bmp").stat()
+    kept = (folder / "two.bmp").read_bytes()
+    (folder / "two.bmp").write_bytes((folder / "one.bmp").read_bytes())
+    os.utime(folder / "two.bmp", ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    assert find(folder, threshold=0.0, candidates=0.0, look_alikes=True).groups is not None
+    (folder / "two.bmp").write_bytes(kept)
+    os.utime(folder / "two.bmp", ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    groups = find(folder, threshold=0.0, candidates=0.0).groups
+    assert not any(one.marked for group in groups for one in group.others)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "null",
+        "[]",
+        "{",
+        '{"tier": "edited"}',
+        '{"tier": "unheard of", "covers": [1, 1], "findings": []}',
+        '{"tier": "edited", "scale": 0, "covers": [1, 1], "findings": []}',
+        '{"tier": "edited", "covers": null, "findings": []}',
+        '{"tier": "edited", "covers": [1, 1], "findings": [], "x": 1}',
+        '{"tier": "same picture", "covers": [1, 1], "findings": [], "edit": "two"}',
+    ],
+)
+def test_a_kept_result_that_makes_no_sense_is_looked_at_again(folder: Path, text: str) -> None:
+    image = photo(42)
+    image.save(folder / "one.jpg", quality=90)
+    image.save(folder / "two.jpg", quality=70)
+    index(folder)
+    expected = [group.others[0].tier for group in find(folder).groups]
+    with closing(sqlite3.connect(folder / "image_database.db")) as db, db:
+        db.execute("UPDATE verifications SET result = ?", (text,))
+    assert [group.others[0].tier for group in find(folder).groups] == expected == ["same picture"]
