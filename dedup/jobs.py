@@ -65,7 +65,8 @@ def index(folder: str | Path, chosen: Settings, *, again: bool = False) -> int:
         parts.append(f"{result.encoded / max(result.seconds, 1e-9):.0f} per second")
     say(f"{printable(real_folder(folder))}: " + ", ".join(parts) + f" ({result.encoder}).")
     if result.gone:
-        say(f"{files(result.gone)} known from before are gone (clean/verify forgets them).")
+        are = "is" if result.gone == 1 else "are"
+        say(f"{files(result.gone)} known from before {are} gone (clean/verify forgets them).")
     if result.links:
         say(f"Links passed over, since a link is not a copy: {result.links:,}.")
     root = real_folder(folder)
