@@ -11,9 +11,8 @@ from conftest import Recorder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dedup import match
 from dedup.errors import DedupError
-from dedup.match import Matches, find_matches
+from dedup.match import Matches, find_matches, matching
 from dedup.progress import Cancelled, Event
 from dedup.vectors import Vectors, cosine
 
@@ -106,7 +105,7 @@ def test_between_folders_the_pairs_are_those_of_a_brute_force_too(
 @given(rows(np.float32), THRESHOLDS, st.sampled_from([1, 20_000, 1 << 20]))
 def test_the_size_of_the_tiles_changes_nothing(vectors: np.ndarray, threshold: float, tile_bytes: int) -> None:
     tiled, whole = (
-        find_matches(vectors, threshold, tile_bytes=size) for size in (tile_bytes, match.DEFAULT_TILE_BYTES)
+        find_matches(vectors, threshold, tile_bytes=size) for size in (tile_bytes, matching.DEFAULT_TILE_BYTES)
     )
     np.testing.assert_array_equal(tiled.left, whole.left)
     np.testing.assert_array_equal(tiled.right, whole.right)
@@ -298,11 +297,11 @@ def test_memory_stays_far_below_one_number_per_pair() -> None:
 
 def test_too_many_pairs_are_an_error_with_a_remedy_and_not_a_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     vectors = np.ones((60, 4))
-    monkeypatch.setattr(match, "MAX_PAIRS", 60 * 59 // 2 - 1)
+    monkeypatch.setattr(matching, "MAX_PAIRS", 60 * 59 // 2 - 1)
     with pytest.raises(DedupError, match=r"pairs are at or above the threshold 0\.9") as problem:
         find_matches(vectors, 0.9, tile_bytes=TINY)
     assert "higher threshold" in problem.value.remedy
-    monkeypatch.setattr(match, "MAX_PAIRS", 60 * 59 // 2)
+    monkeypatch.setattr(matching, "MAX_PAIRS", 60 * 59 // 2)
     assert len(find_matches(vectors, 0.9, tile_bytes=TINY)) == 60 * 59 // 2
 
 

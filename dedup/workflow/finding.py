@@ -28,8 +28,8 @@ from dedup.verifier import Verifier
 
 UNMARKED = "Look-alikes of {encoder} are often different pictures: they are shown unmarked, for you to judge."
 CUT = (
-    "{cut:,} pairs below the threshold were not looked at: only the {most} nearest of each picture are "
-    "(setting neighbours, or --neighbours)."
+    "{cut:,} pictures have more than {most} candidates below the threshold: only the {most} nearest of each "
+    "are looked at (setting neighbours, or --neighbours)."
 )
 
 

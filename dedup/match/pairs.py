@@ -1,0 +1,110 @@
+"""Pairs of row numbers with their similarity, and of each row the nearest ones below the threshold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+IntVector = np.ndarray[Any, np.dtype[np.int64]]
+FloatVector = np.ndarray[Any, np.dtype[np.float64]]
+BoolVector = np.ndarray[Any, np.dtype[np.bool_]]
+Found = tuple[IntVector, IntVector, FloatVector]
+
+# Pairs equal to the threshold up to float64 rounding count as at it.
+ROUNDING = 1e-9
+# Candidate pairs in memory before those beyond the nearest are let go: about a hundred megabytes.
+HELD_AT_ONCE = 2_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """Pairs of row numbers with left < right, best first, with their similarity."""
+
+    left: IntVector
+    right: IntVector
+    similarity: FloatVector
+
+    def __len__(self) -> int:
+        return len(self.left)
+
+
+class Nearest:
+    """Pairs collected while matching: of each row its ``most`` nearest at or above ``lowest``, in either direction."""
+
+    def __init__(self, lowest: float, most: int) -> None:
+        self.lowest = lowest
+        self._most = most
+        self._found: list[Found] = []
+        self._held = 0
+        self._limit = 0
+        self._floor: np.ndarray[Any, np.dtype[np.float32]] = np.empty(0, dtype=np.float32)
+
+    @property
+    def cut(self) -> int:
+        """How many rows have more than ``most`` others at or above ``lowest``."""
+        self._prune()
+        return int((self._floor > self.lowest).sum())
+
+    def floor(self, count: int) -> np.ndarray[Any, np.dtype[np.float32]]:
+        """(count,) of each row the similarity that a pair must exceed to be among its nearest, as far as is known."""
+        if len(self._floor) < count:
+            grown = np.full(count, self.lowest, dtype=np.float32)
+            grown[: len(self._floor)] = self._floor
+            self._floor = grown
+        return self._floor
+
+    def add(self, left: IntVector, right: IntVector, similarity: FloatVector) -> None:
+        """Take pairs of row numbers; now and then those that cannot be among the nearest are let go."""
+        if not len(left):
+            return
+        self._found.append((left, right, similarity))
+        self._held += len(left)
+        if self._held > self._limit + min(HELD_AT_ONCE, max(4096, self._limit)):
+            self._prune()
+
+    def matches(self) -> Matches:
+        """The pairs that remain, best first."""
+        self._prune()
+        return best_first(self._found)
+
+    def _prune(self) -> None:
+        pairs = best_first(self._found)
+        if len(pairs):
+            rows, rank, place = _ranks(pairs.left, pairs.right)
+            among = rank < self._most
+            keep = np.zeros(len(pairs), dtype=bool)
+            keep[place[among]] = True
+            # The next after the nearest shows that a row has more; what is below cannot be among them.
+            full = rank == self._most
+            floor = self.floor(int(rows.max()) + 1)
+            floor[rows[full]] = np.maximum(floor[rows[full]], pairs.similarity[place[full]].astype(np.float32))
+            pairs = Matches(pairs.left[keep], pairs.right[keep], pairs.similarity[keep])
+        self._found, self._held = [(pairs.left, pairs.right, pairs.similarity)], len(pairs)
+        self._limit = self._held
+
+
+def _ranks(left: IntVector, right: IntVector) -> tuple[IntVector, IntVector, IntVector]:
+    """For pairs sorted best first, twice each: (row, how many of the row's pairs are better, number of the pair)."""
+    rows = np.concatenate([left, right])
+    place = np.tile(np.arange(len(left)), 2)
+    order = np.lexsort((place, rows))
+    rows, place = rows[order], place[order]
+    return rows, np.arange(len(rows)) - np.searchsorted(rows, rows), place
+
+
+def best_first(found: Sequence[Found]) -> Matches:
+    """All pairs as one, each once, the most similar first; equally similar ones in order of their numbers."""
+    if not found:
+        empty = np.empty(0, dtype=np.int64)
+        return Matches(empty, empty, np.empty(0))
+    left, right, similarity = (np.concatenate(column) for column in zip(*found, strict=True))
+    order = np.lexsort((right, left, -similarity))
+    left, right, similarity = left[order], right[order], similarity[order]
+    again = (left[1:] == left[:-1]) & (right[1:] == right[:-1])
+    if not again.any():
+        return Matches(left, right, similarity)
+    first = np.concatenate([[True], ~again])
+    return Matches(left[first], right[first], similarity[first])
