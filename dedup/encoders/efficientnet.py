@@ -52,14 +52,16 @@ def load(options: LoadOptions) -> Encoder:
             "Leave out --weights to use the installed ones.",
         ) from problem
     device = choose_device(options.device)
-    network = network.eval().to(device, memory_format=torch.channels_last)
+    network = network.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)
 
     def forward(pixels: Tensor) -> tuple[Tensor, ...]:
         features = network.extract_features(pixels).float().clamp_min_(1e-6)
         return (features.pow(GEM_POWER).mean(dim=(2, 3)).pow(1.0 / GEM_POWER),)
 
     made_by = NAME, digest_of([weights]), PREPROCESSING
-    return NetworkEncoder(made_by, ("final",), forward, Squash(224), SCALING, device, channels_last=True)
+    return NetworkEncoder(
+        made_by, ("final",), forward, Squash(224), SCALING, device, channels_last=True, compile_on_cpu=True
+    )
 
 
 def checkpoint(options: LoadOptions) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from dedup.encoders.compiled import compiled
 from dedup.encoders.interface import Float32Rows, Prepare, no_text
 from dedup.provenance import Provenance
 
@@ -51,6 +52,7 @@ class NetworkEncoder:
         device: str,
         *,
         channels_last: bool = False,
+        compile_on_cpu: bool = False,
         text: EncodeText | None = None,
     ) -> None:
         import torch
@@ -64,6 +66,10 @@ class NetworkEncoder:
         self._mean = torch.tensor(scaling.mean, device=device).view(1, -1, 1, 1)
         self._std = torch.tensor(scaling.std, device=device).view(1, -1, 1, 1)
         name, checkpoint, preprocessing = made_by
+        if compile_on_cpu and device == "cpu":
+            self._forward = compiled(forward, self._scaled(_probe(prepare)), f"{name} {checkpoint} {' '.join(layers)}")
+            if self._forward is not forward:
+                self._format = torch.contiguous_format
         self.dtype = chosen_precision(self._parts, _probe(prepare), HALF_PRECISIONS.get(_kind(device), ()))
         embedded = self._parts(_probe(prepare)[:1], None)
         if not all(bool(torch.isfinite(part).all()) for part in embedded):
@@ -94,9 +100,12 @@ class NetworkEncoder:
         from torch.nn.functional import normalize
 
         with torch.inference_mode(), _autocast(self.device, dtype):
-            pixels = on_device(batch, self.device).float().mul_(self._factor).sub_(self._mean).div_(self._std)
-            parts = self._forward(pixels.contiguous(memory_format=self._format))
+            parts = self._forward(self._scaled(batch))
             return [normalize(part.float(), dim=1) for part in parts]
+
+    def _scaled(self, batch: Tensor) -> Tensor:
+        pixels = on_device(batch, self.device).float().mul_(self._factor).sub_(self._mean).div_(self._std)
+        return pixels.contiguous(memory_format=self._format)
 
 
 def on_device(batch: Tensor, device: str) -> Tensor:
