@@ -457,7 +457,7 @@ def test_each_encoder_keeps_its_own_settings(terminal: Terminal, folder: Path) -
     terminal.type("100")
     terminal.see("At most 100 of 256 bits may differ", "What may be marked", "Everything at the threshold")
     terminal.type("4")
-    terminal.see("1 set of duplicates", "Duplicate Set 1 of 1")
+    terminal.see("1 set of duplicates", "Duplicate Set 1 of 1", "command:")
     terminal.control("c")
     terminal.see("Hashes of 2 of 2 pictures: Perceptual hash (hash_size=16,highfreq_factor=4)")
 
@@ -474,7 +474,7 @@ def test_find_asks_which_hashes_to_compare_when_there_are_several(terminal: Term
     terminal.type("")
     terminal.see("What may be marked")
     terminal.type("")
-    terminal.see("sets of duplicates among 8 pictures (pdq, threshold 31 of 256 bits", "Duplicate Set 1 of")
+    terminal.see("sets of duplicates among 8 pictures (pdq, threshold 31 of 256 bits", "Duplicate Set 1 of", "command:")
     terminal.control("c")
     terminal.see("Hashes of 9 of 9 pictures: EfficientNet-Lite0", "Hashes of 8 of 9 pictures: PDQ")
     terminal.menu()
@@ -518,7 +518,12 @@ def test_both_embeddings_of_clip_from_one_pass_and_find_asks_which(terminal: Ter
     terminal.type("1")
     terminal.see("What may be marked")
     terminal.type("")
-    terminal.see("4 pictures indexed, 4 of them now", "duplicates among 4 pictures (clip-vit-l14", "Duplicate Set 1 of")
+    terminal.see(
+        "4 pictures indexed, 4 of them now",
+        "duplicates among 4 pictures (clip-vit-l14",
+        "Duplicate Set 1 of",
+        "command:",
+    )
     terminal.control("c")
     terminal.see("Hashes of 4 of 4 pictures: ", "CLIP ViT-Large-14 (final)")
     terminal.menu()
