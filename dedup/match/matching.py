@@ -96,6 +96,8 @@ def find_matches(
     lowest = min(threshold, nearest.lowest) if nearest else threshold
     bounds = bounds_for(vectors, lowest) if count >= WORTH_BOUNDS and device == "cpu" else None
     order = np.lexsort((clustered(bounds), folders)) if bounds else np.argsort(folders, kind="stable")
+    if nearest is not None:
+        nearest.floor(count)  # of full length before several threads ask for it
     on_device = OnDevice(vectors, order, device) if device != "cpu" else None
     job = _Job(vectors, order, folders, within, threshold, nearest, bounds, on_device)
     work, items = _work(job, tile_bytes, device)
