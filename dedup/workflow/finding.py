@@ -93,22 +93,7 @@ def find(folders: Sequence[str | Path], options: FindOptions, report: Report) ->
         similarity = comparison.as_similarity(threshold, provenance)
         verifier = Verifier(pictures, roots, options.max_megapixels, report)
         stack.callback(verifier.close)
-        neighbours = Neighbours(
-            pictures,
-            gathered.vectors,
-            gathered.folders,
-            similarity,
-            verify=verifier,
-            depth=Depth(
-                min(similarity, comparison.lowest_candidate(options.candidates, provenance)), options.neighbours
-            ),
-            look_alikes=options.look_alikes or options.mark == "all",
-            within=within,
-            dismissed=NotDuplicates(stores),
-            sure=sure,
-            device=comparison.matching_device(len(pictures), provenance.dim),
-            report=report,
-        )
+        neighbours = _neighbours(gathered, stores, provenance, similarity, options, within, verifier, report)
         rule = options.rule
         edits = neighbours.settle(
             lambda number: keep_order(number, pictures[number], rule, (), neighbours.closeness), compare=rule.best
@@ -135,6 +120,34 @@ def find(folders: Sequence[str | Path], options: FindOptions, report: Report) ->
         notices=_notices(provenance.encoder, sure, options, neighbours.cut),
         bits=provenance.dim if provenance.is_bits else 0,
         provenance=provenance,
+    )
+
+
+def _neighbours(
+    gathered: comparison.Gathered,
+    stores: Sequence[Catalogue],
+    provenance: Provenance,
+    similarity: float,
+    options: FindOptions,
+    within: bool,
+    verifier: Verifier,
+    report: Report,
+) -> Neighbours:
+    """Who matches whom among the gathered pictures."""
+    lowest = min(similarity, comparison.lowest_candidate(options.candidates, provenance))
+    return Neighbours(
+        gathered.pictures,
+        gathered.vectors,
+        gathered.folders,
+        similarity,
+        verify=verifier,
+        depth=Depth(lowest, options.neighbours),
+        look_alikes=options.look_alikes or options.mark == "all",
+        within=within,
+        dismissed=NotDuplicates(stores),
+        sure=comparison.marks(provenance),
+        device=comparison.matching_device(len(gathered.pictures), provenance.dim),
+        report=report,
     )
 
 
