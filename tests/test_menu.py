@@ -562,7 +562,7 @@ def test_another_tools_hashes_are_offered_once_and_imported_after_a_yes(
 
 
 def test_control_c_during_hashing_stops_safely_and_the_next_run_goes_on(terminal: Terminal, folder: Path) -> None:
-    for seed in range(260):
+    for seed in range(900):
         save_picture(folder / f"{seed}.jpg", seed)
     terminal.open(folder)
     terminal.type("2")
@@ -570,7 +570,7 @@ def test_control_c_during_hashing_stops_safely_and_the_next_run_goes_on(terminal
     terminal.type("")
     terminal.see("Which model?")
     terminal.type("")
-    terminal.see("Pictures:", "/260")
+    terminal.see("Pictures:", "/900")
     time.sleep(1.5)
     terminal.control("c")
     terminal.see("Stopping after the work in hand", "Stopped. What was done is kept")
@@ -580,8 +580,8 @@ def test_control_c_during_hashing_stops_safely_and_the_next_run_goes_on(terminal
     terminal.type("")
     terminal.see("Which model?")
     terminal.type("")
-    terminal.child.expect(r"260 pictures indexed, (\d+) of them now")
-    assert 0 < int(terminal.child.match[1]) < 260
+    terminal.child.expect(r"900 pictures indexed, (\d+) of them now")
+    assert 0 < int(terminal.child.match[1]) < 900
 
 
 def test_the_first_prompt_is_there_at_once(home: Path) -> None:
