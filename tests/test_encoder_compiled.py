@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from checkpoints import family_of, tiny
 from torch import Tensor
 
 from dedup import settings
@@ -54,9 +55,9 @@ def test_a_network_is_written_once_and_read_back(monkeypatch: pytest.MonkeyPatch
     def forward(pixels: Tensor) -> tuple[Tensor, ...]:
         return (network(pixels),)
 
-    first = compiled.compiled(forward, example, "one")
+    first = compiled.compiled(forward, network, example, "one")
     monkeypatch.setattr(torch.onnx, "export", None)
-    again = compiled.compiled(forward, example, "one")
+    again = compiled.compiled(forward, network, example, "one")
     others = torch.rand(7, 3, 32, 32)
     for run in (first, again):
         assert run is not forward
@@ -66,7 +67,7 @@ def test_a_network_is_written_once_and_read_back(monkeypatch: pytest.MonkeyPatch
 def test_other_weights_are_another_file() -> None:
     for name in ("one", "two"):
         network = small_network()
-        compiled.compiled(lambda pixels, network=network: (network(pixels),), torch.rand(1, 3, 32, 32), name)
+        compiled.compiled(lambda pixels, network=network: (network(pixels),), network, torch.rand(1, 3, 32, 32), name)
     assert len(written()) == 2
 
 
@@ -76,19 +77,46 @@ def test_a_damaged_file_is_written_again() -> None:
     def forward(pixels: Tensor) -> tuple[Tensor, ...]:
         return (network(pixels),)
 
-    compiled.compiled(forward, example, "one")
+    compiled.compiled(forward, network, example, "one")
     (file,) = written()
-    whole = file.stat().st_size
-    file.write_bytes(file.read_bytes()[:100])
-    assert torch.allclose(compiled.compiled(forward, example, "one")(example)[0], network(example), atol=1e-5)
-    assert file.stat().st_size == whole
+    whole = file.read_bytes()
+    changed = bytearray(whole)
+    changed[len(whole) // 2] ^= 1
+    for damaged in (whole[:100], bytes(changed)):
+        file.write_bytes(damaged)
+        assert torch.allclose(
+            compiled.compiled(forward, network, example, "one")(example)[0], network(example), atol=1e-5
+        )
+        assert file.read_bytes() == whole
+
+
+def test_what_another_version_wrote_is_written_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, example = small_network(), torch.rand(2, 3, 32, 32)
+
+    def forward(pixels: Tensor) -> tuple[Tensor, ...]:
+        return (network(pixels),)
+
+    compiled.compiled(forward, network, example, "one")
+    (file,) = written()
+    before = file.read_bytes()
+    monkeypatch.setattr("onnxruntime.__version__", "0.1")
+    compiled.compiled(forward, network, example, "one")
+    assert [file] == written()
+    assert file.read_bytes() != before
+
+
+def test_a_network_beyond_memory_is_not_written_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = small_network()
+    assert compiled.fits_memory(network)
+    monkeypatch.setattr(compiled, "MEMORY_PER_BYTE", 1 << 40)
+    assert not compiled.fits_memory(network)
 
 
 def test_what_cannot_be_written_out_runs_as_it_is() -> None:
     def forward(pixels: Tensor) -> tuple[Tensor, ...]:
         return (torch.linalg.eigvalsh(pixels[:, 0]),)
 
-    assert compiled.compiled(forward, torch.rand(2, 3, 8, 8), "odd") is forward
+    assert compiled.compiled(forward, torch.nn.Identity(), torch.rand(2, 3, 8, 8), "odd") is forward
     assert written() == []
 
 
@@ -100,5 +128,12 @@ def test_what_does_not_agree_runs_as_it_is() -> None:
         # The first call is what is expected, the second is written out.
         return (pixels.flatten(1) if len(calls) == 1 else pixels.flatten(1).flip(1),)
 
-    assert compiled.compiled(forward, torch.rand(2, 3, 8, 8), "fickle") is forward
+    assert compiled.compiled(forward, torch.nn.Identity(), torch.rand(2, 3, 8, 8), "fickle") is forward
     assert written() == []
+
+
+@pytest.mark.parametrize("name", ["clip-vit-b32", "dinov2-base", "dinov3-vits16", "siglip-base", "flava-full"])
+def test_transformers_are_written_out_as_well(name: str) -> None:
+    row = spec(name)
+    row.load(LoadOptions(device="cpu", weights=tiny(family_of(row))))
+    assert len(written()) == 1

@@ -1,70 +1,122 @@
 """A network run by ONNX Runtime on a CPU: its operators are fused and laid out for the processor, no compiler needed.
 
 The network is written out once, for this machine's versions, and read back later. Where that is
-not possible, or does not give the same vectors, it runs as it is.
+not possible, or does not give the same vectors, it runs as it is. Each core takes a few pictures at
+a time: what lies between the layers of so few stays in its cache, and no core waits for another.
 """
 
 from __future__ import annotations
 
+import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from hashlib import blake2b
 from importlib.util import find_spec
 from io import BytesIO
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
+
 from dedup import settings
+from dedup.encoders.interface import Float32Rows
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
-FORMAT = 1
 OPSET = 17
 LEAST_COSINE = 0.99995
+# Pictures a core takes at once: of 1 to 32, two are the fastest for convolutions and near it for transformers.
+PIECE = 2
+# A network is written out only where the machine has this many times its bytes: the copies on the way need it.
+MEMORY_PER_BYTE = 8
+ASSUMED_MEMORY = 8 << 30
+DIGEST_BYTES = 16
 
 Forward = Callable[["Tensor"], tuple["Tensor", ...]]
 
 
-def compiled(forward: Forward, example: Tensor, weights: str) -> Forward:
+def compiled(forward: Forward, network: torch.nn.Module, example: Tensor, weights: str) -> Forward:
     """``forward`` through ONNX Runtime, or ``forward`` itself where that cannot be.
 
-    ``example``: (n, 3, h, w) float32 pixels as ``forward`` takes them, on which both must agree; n is free later.
+    ``network``: what ``forward`` runs. ``example``: (n, 3, h, w) float32 pixels as ``forward`` takes
+    them, on which both must agree; n is free later.
     ``weights``: what tells these weights from any others, as a digest.
     """
-    if find_spec("onnxruntime") is None:
+    if find_spec("onnxruntime") is None or not fits_memory(network):
         return forward
-    file = _file(weights, tuple(example.shape[1:]))
+    kept = _Kept(weights, tuple(example.shape[1:]))
     with suppress(Exception):  # whatever is wrong with a file left by an earlier run: it is written again
-        return _run_by(_session(file.read_bytes())) if file.is_file() else _exported(forward, example, file)
+        if written := kept.read():
+            return _Pieces(written)
     with suppress(Exception):  # an operator the format lacks, a full disk, a model beyond 2 GB
-        return _exported(forward, example, file)
+        return _exported(forward, network, example, kept)
     return forward
 
 
-def _file(weights: str, shape: tuple[int, ...]) -> Path:
-    import onnxruntime
-    import torch
+class _Kept:
+    """The file of one network. A digest of it and of the versions that can read it comes first."""
 
-    made_of = "\n".join([str(FORMAT), weights, str(shape), torch.__version__, onnxruntime.__version__])
-    return settings.home() / "compiled" / f"{blake2b(made_of.encode(), digest_size=16).hexdigest()}.onnx"
+    def __init__(self, weights: str, shape: tuple[int, ...]) -> None:
+        import onnxruntime
+        import torch
+
+        self._versions = _digest(torch.__version__, onnxruntime.__version__, str(OPSET))
+        self._file = settings.home() / "compiled" / f"{_digest(weights, str(shape)).hex()}.onnx"
+
+    def read(self) -> bytes:
+        """The network, or nothing where it is not kept whole or is of other versions."""
+        if not self._file.is_file():
+            return b""
+        data = self._file.read_bytes()
+        network = data[DIGEST_BYTES:]
+        return network if data.startswith(self._mark(network)) else b""
+
+    def write(self, network: bytes) -> None:
+        """Keep it, over that of other versions; where the disk refuses, it is written out again next time."""
+        with suppress(OSError):
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            self._file.write_bytes(self._mark(network) + network)
+
+    def _mark(self, network: bytes) -> bytes:
+        return blake2b(network, key=self._versions, digest_size=DIGEST_BYTES).digest()
 
 
-def _exported(forward: Forward, example: Tensor, file: Path) -> Forward:
+def _digest(*parts: str) -> bytes:
+    return blake2b("\n".join(parts).encode(), digest_size=DIGEST_BYTES).digest()
+
+
+def fits_memory(network: torch.nn.Module) -> bool:
+    """Whether this machine has the memory to write the network out and read it back."""
+    needed = MEMORY_PER_BYTE * sum(weights.numel() * weights.element_size() for weights in network.parameters())
+    try:
+        return needed <= os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):  # Windows does not say: what a laptop has
+        return needed <= ASSUMED_MEMORY
+
+
+def _exported(forward: Forward, network: torch.nn.Module, example: Tensor, kept: _Kept) -> Forward:
     """The forward read back from what was written, which is kept only if both agree."""
     import torch
 
-    class Network(torch.nn.Module):
+    class Whole(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = network  # the tracer must know whose weights it meets
+
         def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
             return forward(pixels)
 
+    for weights in network.parameters():
+        weights.requires_grad_(False)
     written = BytesIO()
     with torch.inference_mode(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         expected = forward(example)
         torch.onnx.export(
-            Network().eval(),
+            Whole().eval(),
             (example,),
             cast(Any, written),  # its types know only paths
             input_names=["pixels"],
@@ -73,12 +125,10 @@ def _exported(forward: Forward, example: Tensor, file: Path) -> Forward:
             opset_version=OPSET,
             dynamo=False,
         )
-        run = _run_by(_session(written.getvalue()))
+        run = _Pieces(written.getvalue())
         if not _agree(expected, run(example)):
             return forward
-    with suppress(OSError):  # written again next time
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(written.getvalue())
+    kept.write(written.getvalue())
     return run
 
 
@@ -88,22 +138,30 @@ def _agree(first: tuple[Tensor, ...], second: tuple[Tensor, ...]) -> bool:
     return all(bool((cosine_similarity(a, b, dim=1) >= LEAST_COSINE).all()) for a, b in zip(first, second, strict=True))
 
 
-def _session(network: bytes) -> Any:
-    import onnxruntime
-    import torch
+class _Pieces:
+    """A written network, run on pieces of a batch by as many threads as there are cores."""
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
-    options.log_severity_level = 3
-    # A thread that spins while it waits takes the core that a decode worker needs.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return onnxruntime.InferenceSession(network, options, providers=["CPUExecutionProvider"])
+    def __init__(self, network: bytes) -> None:
+        import onnxruntime
+        import torch
 
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.log_severity_level = 3
+        self._session = onnxruntime.InferenceSession(network, options, providers=["CPUExecutionProvider"])
+        self._threads = torch.get_num_threads()
+        self._pool = ThreadPoolExecutor(self._threads)
 
-def _run_by(session: Any) -> Forward:
-    import torch
+    def __call__(self, pixels: Tensor) -> tuple[Tensor, ...]:
+        """(n, 3, h, w) float32 -> one (n, dim) tensor for each layer, n at least 1."""
+        import torch
 
-    def run(pixels: Tensor) -> tuple[Tensor, ...]:
-        return tuple(torch.from_numpy(rows) for rows in session.run(None, {"pixels": pixels.contiguous().numpy()}))
+        layers = zip(*self._pool.map(self._run, self._pieces(pixels)), strict=True)
+        return tuple(torch.from_numpy(np.concatenate(rows)) for rows in layers)
 
-    return run
+    def _pieces(self, pixels: Tensor) -> Iterator[Tensor]:
+        size = min(PIECE, -(-len(pixels) // self._threads))
+        return (pixels[start : start + size] for start in range(0, len(pixels), size))
+
+    def _run(self, piece: Tensor) -> list[Float32Rows]:
+        return cast("list[Float32Rows]", self._session.run(None, {"pixels": piece.contiguous().numpy()}))

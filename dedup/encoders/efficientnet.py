@@ -60,7 +60,7 @@ def load(options: LoadOptions) -> Encoder:
 
     made_by = NAME, digest_of([weights]), PREPROCESSING
     return NetworkEncoder(
-        made_by, ("final",), forward, Squash(224), SCALING, device, channels_last=True, compile_on_cpu=True
+        made_by, ("final",), forward, Squash(224), SCALING, device, channels_last=True, compile_on_cpu=network
     )
 
 

@@ -39,7 +39,8 @@ class NetworkEncoder:
     """A network with its preprocessing.
 
     ``forward`` takes (n, 3, h, w) float pixels and gives one (n, dim) tensor for each of the
-    ``layers``. ``made_by`` is (encoder, checkpoint, preprocessing version).
+    ``layers``. ``made_by`` is (encoder, checkpoint, preprocessing version). ``compile_on_cpu`` is
+    the network that ``forward`` runs, where its checkpoint is known for certain.
     """
 
     def __init__(
@@ -52,7 +53,7 @@ class NetworkEncoder:
         device: str,
         *,
         channels_last: bool = False,
-        compile_on_cpu: bool = False,
+        compile_on_cpu: torch.nn.Module | None = None,
         text: EncodeText | None = None,
     ) -> None:
         import torch
@@ -66,8 +67,9 @@ class NetworkEncoder:
         self._mean = torch.tensor(scaling.mean, device=device).view(1, -1, 1, 1)
         self._std = torch.tensor(scaling.std, device=device).view(1, -1, 1, 1)
         name, checkpoint, preprocessing = made_by
-        if compile_on_cpu and device == "cpu":
-            self._forward = compiled(forward, self._scaled(_probe(prepare)), f"{name} {checkpoint} {' '.join(layers)}")
+        if compile_on_cpu is not None and device == "cpu":
+            example = self._scaled(_probe(prepare))
+            self._forward = compiled(forward, compile_on_cpu, example, f"{name} {checkpoint} {' '.join(layers)}")
             if self._forward is not forward:
                 self._format = torch.contiguous_format
         self.dtype = chosen_precision(self._parts, _probe(prepare), HALF_PRECISIONS.get(_kind(device), ()))

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 PREPROCESSING = VERSION
+UNKNOWN = "unknown"
 TOKENIZER_FILES = ("tokenizer.json", "vocab.json", "vocab.txt", "spiece.model", "tokenizer.model")
 # Of models with two towers: the one for text, not needed for pictures.
 TEXT_TOWERS = ("text_model", "text_projection", "text_to_mm_projection", "multimodal_model")
@@ -51,7 +52,7 @@ def load(checkpoint: Checkpoint, options: LoadOptions) -> Encoder:
     model, config, source = hub.load_model(checkpoint, family.model_class, options)
     device = choose_device(options.device)
     # Asked again: loading may have brought it here.
-    made_by = checkpoint.name, hub.checkpoint_of(checkpoint, options) or "unknown", PREPROCESSING
+    made_by = checkpoint.name, hub.checkpoint_of(checkpoint, options) or UNKNOWN, PREPROCESSING
     for tower in TEXT_TOWERS:
         if family.tokens is not None and hasattr(model, tower):
             setattr(model, tower, None)
@@ -66,7 +67,15 @@ def load(checkpoint: Checkpoint, options: LoadOptions) -> Encoder:
     try:
         prepare, scaling = from_config(config)
         return NetworkEncoder(
-            made_by, names, forward, prepare, scaling, device, channels_last=family.convolutional, text=text
+            made_by,
+            names,
+            forward,
+            prepare,
+            scaling,
+            device,
+            channels_last=family.convolutional,
+            compile_on_cpu=None if made_by[1] == UNKNOWN else model,
+            text=text,
         )
     except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as problem:
         if is_out_of_memory(problem):

@@ -96,7 +96,7 @@ def load(options: LoadOptions) -> Encoder:
     made_by = NAME, _digest(path, repository), PREPROCESSING
     prepare = Squash(config["image_res"], "bicubic")
     text = _TextTower(path, repository, device)
-    return NetworkEncoder(made_by, ("final",), forward, prepare, SCALING, device, text=text)
+    return NetworkEncoder(made_by, ("final",), forward, prepare, SCALING, device, compile_on_cpu=tower, text=text)
 
 
 # -- finding ----------------------------------------------------------------------------
