@@ -65,23 +65,28 @@ def _cpu() -> float:
 
 
 def make_folder(photos: Path, size: str, kind: str, count: int, into: Path) -> Path:
-    """``count`` photos at a size in a format, in a folder of their own."""
+    """``count`` photos at a size in a format, in a folder of their own; where there are fewer, cut ever closer."""
     folder = into / f"{kind}-{size}"
     folder.mkdir()
+    found = sorted(facts.path for facts in list_pictures(photos).files)
     done = 0
-    for facts in sorted(list_pictures(photos).files, key=lambda facts: facts.path):
-        try:
-            image = images.open_upright(photos / facts.path, None, 100).image
-        except Exception:  # a broken one is no photo
-            continue
-        factor = (MEGAPIXELS[size] * 1e6 / (image.width * image.height)) ** 0.5
-        scaled = image.resize((round(image.width * factor), round(image.height * factor)), Image.Resampling.BICUBIC)
-        file = folder / f"{done:05}.{SAVED_AS[kind]}"
-        scaled.save(file, **({"quality": 88} if kind != "png" else {"compress_level": 1}))
-        done += 1
-        if done == count:
-            return folder
-    raise SystemExit(f"{photos} holds only {done} photos; {count} are wanted.")
+    for turn in range(count):
+        for path in found:
+            if done == count:
+                return folder
+            try:
+                image = images.open_upright(photos / path, None, 100).image
+            except Exception:  # a broken one is no photo
+                continue
+            image = image.crop((8 * turn, 8 * turn, image.width, image.height))
+            factor = (MEGAPIXELS[size] * 1e6 / (image.width * image.height)) ** 0.5
+            scaled = image.resize((round(image.width * factor), round(image.height * factor)), Image.Resampling.BICUBIC)
+            file = folder / f"{done:05}.{SAVED_AS[kind]}"
+            scaled.save(file, **({"quality": 88} if kind != "png" else {"compress_level": 1}))
+            done += 1
+        if done == 0:
+            raise SystemExit(f"{photos} holds no pictures.")
+    return folder
 
 
 def rows_of(folder: Path, encoder: str, others: bool) -> Iterator[tuple[str, Cost]]:

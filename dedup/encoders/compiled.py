@@ -41,8 +41,8 @@ Forward = Callable[["Tensor"], tuple["Tensor", ...]]
 def compiled(forward: Forward, network: torch.nn.Module, example: Tensor, weights: str) -> Forward:
     """``forward`` through ONNX Runtime, or ``forward`` itself where that cannot be.
 
-    ``network``: what ``forward`` runs. ``example``: (n, 3, h, w) float32 pixels as ``forward`` takes
-    them, on which both must agree; n is free later.
+    ``network``: what ``forward`` runs. ``example``: (n, 3, h, w) pixels as ``forward`` takes them, on
+    which both must agree; n is free later.
     ``weights``: what tells these weights from any others, as a digest.
     """
     if find_spec("onnxruntime") is None or not fits_memory(network):
@@ -153,7 +153,7 @@ class _Pieces:
         self._pool = ThreadPoolExecutor(self._threads)
 
     def __call__(self, pixels: Tensor) -> tuple[Tensor, ...]:
-        """(n, 3, h, w) float32 -> one (n, dim) tensor for each layer, n at least 1."""
+        """(n, 3, h, w) pixels -> one (n, dim) tensor for each layer, n at least 1."""
         import torch
 
         layers = zip(*self._pool.map(self._run, self._pieces(pixels)), strict=True)

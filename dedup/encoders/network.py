@@ -67,11 +67,10 @@ class NetworkEncoder:
         self._mean = torch.tensor(scaling.mean, device=device).view(1, -1, 1, 1)
         self._std = torch.tensor(scaling.std, device=device).view(1, -1, 1, 1)
         name, checkpoint, preprocessing = made_by
+        self._embed: Forward = self._scaled_and_embedded
         if compile_on_cpu is not None and device == "cpu":
-            example = self._scaled(_probe(prepare))
-            self._forward = compiled(forward, compile_on_cpu, example, f"{name} {checkpoint} {' '.join(layers)}")
-            if self._forward is not forward:
-                self._format = torch.contiguous_format
+            weights = f"{name} {checkpoint} {scaling} {' '.join(layers)}"
+            self._embed = compiled(self._embed, compile_on_cpu, _probe(prepare), weights)
         self.dtype = chosen_precision(self._parts, _probe(prepare), HALF_PRECISIONS.get(_kind(device), ()))
         embedded = self._parts(_probe(prepare)[:1], None)
         if not all(bool(torch.isfinite(part).all()) for part in embedded):
@@ -97,13 +96,16 @@ class NetworkEncoder:
             raise no_text(self.provenances[0].encoder)
         return self._text(texts) if texts else np.empty((0, self.provenances[0].dim), dtype=np.float32)
 
-    def _parts(self, batch: Tensor, dtype: torch.dtype | None) -> list[Tensor]:
+    def _parts(self, batch: Tensor, dtype: torch.dtype | None) -> tuple[Tensor, ...]:
         import torch
-        from torch.nn.functional import normalize
 
         with torch.inference_mode(), _autocast(self.device, dtype):
-            parts = self._forward(self._scaled(batch))
-            return [normalize(part.float(), dim=1) for part in parts]
+            return self._embed(batch)
+
+    def _scaled_and_embedded(self, batch: Tensor) -> tuple[Tensor, ...]:
+        from torch.nn.functional import normalize
+
+        return tuple(normalize(part.float(), dim=1) for part in self._forward(self._scaled(batch)))
 
     def _scaled(self, batch: Tensor) -> Tensor:
         pixels = on_device(batch, self.device).float().mul_(self._factor).sub_(self._mean).div_(self._std)
@@ -118,7 +120,7 @@ def on_device(batch: Tensor, device: str) -> Tensor:
 
 
 def chosen_precision(
-    parts: Callable[[Tensor, torch.dtype | None], list[Tensor]], probe: Tensor, names: Sequence[str]
+    parts: Callable[[Tensor, torch.dtype | None], Sequence[Tensor]], probe: Tensor, names: Sequence[str]
 ) -> torch.dtype | None:
     """The first half precision of these that stays within 1e-2 of float32 on the probe; None for float32."""
     import torch
