@@ -31,6 +31,7 @@ from changes import reopened as saved
 
 from dedup import images
 from dedup.encoders import HAMMING, REGISTRY, EncoderSpec, LoadOptions, spec
+from dedup.encoders.preprocess import seen
 from dedup.errors import DedupError
 from dedup.match import find_matches
 from dedup.neighbours import FLAT_CONTRAST
@@ -119,7 +120,7 @@ def encoded(row: EncoderSpec, chosen: Sequence[Sample]) -> tuple[list[Sample], V
         except DedupError:
             return None
         pixels = encoder.prepare(image)
-        return sample, pixels, encoder.prepare.contrast(image, pixels)
+        return sample, pixels, encoder.prepare.contrast(seen(image), pixels)
 
     with ThreadPoolExecutor(2) as pool:
         ready = [one for one in pool.map(prepared, chosen) if one is not None]

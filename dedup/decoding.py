@@ -22,6 +22,7 @@ import numpy as np
 from dedup import images
 from dedup.encoders.interface import Prepare, Uint8Array
 from dedup.encoders.pdq import frame_bits
+from dedup.encoders.preprocess import seen
 from dedup.errors import UnreadablePicture
 from dedup.scan import FileFacts
 from dedup.store import Indexed
@@ -71,7 +72,7 @@ def read_and_prepare(root: Path, facts: FileFacts, prepare: Prepare, max_megapix
     try:
         data, digest = _read_unchanged(root / facts.path, facts)
         picture = images.decode(data, prepare.size, max_megapixels)
-        pixels, frame = prepare(picture.image), frame_bits(picture.image)
+        pixels, small = prepare(picture.image), seen(picture.image)
     except UnreadablePicture as problem:
         # A reason that may pass is kept under a time no file has, so that the next index tries again.
         mtime_ns = TRY_AGAIN if problem.may_pass else facts.mtime_ns
@@ -87,9 +88,9 @@ def read_and_prepare(root: Path, facts: FileFacts, prepare: Prepare, max_megapix
         picture.width,
         picture.height,
         picture.format,
-        prepare.contrast(picture.image, pixels),
+        prepare.contrast(small, pixels),
         several_frames=picture.several_frames,
-        frame=frame,
+        frame=frame_bits(small),
     )
     return Prepared(item, pixels)
 

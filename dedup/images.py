@@ -283,7 +283,8 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         return _on_grey(image)
     if image.mode == "RGB":
-        return image.copy()
+        # A file of one frame has nothing more to give: what it decoded is the picture.
+        return image if image.format in ("JPEG", "PNG") and not getattr(image, "is_animated", False) else image.copy()
     if image.mode == "LAB":
         return _from_lab(image)
     return image.convert("RGB")

@@ -30,6 +30,8 @@ from dedup.calibration import (
 from dedup.calibration.calibrating import Differ
 from dedup.calibration.edits import EDITS, GROUPS, write_copies
 from dedup.cli import main
+from dedup.encoders import preprocess
+from dedup.encoders.interface import Uint8Array
 from dedup.encoders.preprocess import SeesPixels
 from dedup.errors import DedupError
 from dedup.progress import Cancelled, Event, Progress, Report, silent
@@ -273,10 +275,14 @@ def test_the_same_seed_gives_the_same_result(pictures: Path) -> None:
 def test_a_nearly_blank_copy_is_never_found(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     contrast = SeesPixels.contrast
 
-    def none_when_turned(self: SeesPixels, image: Image.Image, prepared: object) -> float:
-        return 1.0 if image.height > image.width else contrast(self, image, prepared)  # type: ignore[arg-type]
+    def black_when_turned(image: Image.Image) -> Uint8Array:
+        return preprocess.seen(image) * np.uint8(image.height <= image.width)
 
-    monkeypatch.setattr(SeesPixels, "contrast", none_when_turned)
+    def none_when_black(self: SeesPixels, seen: Uint8Array, prepared: Uint8Array) -> float:
+        return contrast(self, seen, prepared) if seen.any() else 1.0
+
+    monkeypatch.setattr("dedup.calibration.copies.seen", black_when_turned)
+    monkeypatch.setattr(SeesPixels, "contrast", none_when_black)
     result = measured(pictures)
     assert result.levels[-1].recall["quarter turn"] == 0.0
     assert result.levels[-1].recall["JPEG 75"] == 1.0

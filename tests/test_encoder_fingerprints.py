@@ -13,10 +13,11 @@ from conftest import picture
 from PIL import Image
 
 from dedup.encoders import HAMMING, REGISTRY, Encoder, LoadOptions, spec, understand_parameters
-from dedup.encoders.fingerprints import ALGORITHMS, LOWEST_QUALITY, SIDE, brightness, orientations, quality
+from dedup.encoders.fingerprints import ALGORITHMS, LOWEST_QUALITY, SIDE, brightness, quality
 from dedup.encoders.parameters import complete, written
 from dedup.encoders.pdq import hash_bits
-from dedup.encoders.preprocess import Squash
+from dedup.encoders.preprocess import Squash, seen
+from dedup.encoders.views import orientations
 from dedup.errors import DedupError
 from dedup.neighbours import FLAT_CONTRAST
 from dedup.provenance import BITS, BITS_TURNED
@@ -245,6 +246,6 @@ def test_a_picture_without_gradients_has_no_pdq_to_speak_of() -> None:
     slope = Image.linear_gradient("L").convert("RGB")
     assert prepare(slope)[0, -1] < LOWEST_QUALITY
     assert Squash(64)(slope).std() > FLAT_CONTRAST  # to others it shows enough
-    assert prepare.contrast(slope, prepare(slope)) == 0.0
+    assert prepare.contrast(seen(slope), prepare(slope)) == 0.0
     scene = drawn_pictures()[1]
-    assert prepare.contrast(scene, prepare(scene)) > FLAT_CONTRAST
+    assert prepare.contrast(seen(scene), prepare(scene)) > FLAT_CONTRAST

@@ -11,7 +11,7 @@ from conftest import picture
 from PIL import Image
 
 from dedup.encoders.network import Scaling
-from dedup.encoders.preprocess import LONGEST_STRIP, ShortestEdgeCrop, Squash, SquashCrop, from_config
+from dedup.encoders.preprocess import LONGEST_STRIP, ShortestEdgeCrop, Squash, SquashCrop, from_config, seen
 
 CLIP = {"do_center_crop": True, "do_normalize": True, "image_mean": CLIP_MEAN, "image_std": CLIP_STD, "resample": 3}
 SQUARE = {"height": 224, "width": 224}
@@ -107,9 +107,9 @@ def test_contrast_is_that_of_the_strongest_channel() -> None:
     stripes = np.zeros((64, 64, 3), dtype=np.uint8)
     stripes[::2, :, 2] = 100
     image = Image.fromarray(stripes)
-    assert prepare.contrast(image, prepare(image)) == pytest.approx(50.0)
+    assert prepare.contrast(seen(image), prepare(image)) == pytest.approx(50.0)
     red = Image.new("RGB", (64, 64), (250, 0, 0))
-    assert prepare.contrast(red, prepare(red)) == 0.0
+    assert prepare.contrast(seen(red), prepare(red)) == 0.0
 
 
 def test_a_picture_that_was_decoded_smaller_gives_nearly_the_same_pixels() -> None:

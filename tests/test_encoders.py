@@ -18,6 +18,7 @@ from PIL import Image
 
 from dedup import images
 from dedup.encoders import BOTH, COSINE, HAMMING, REGISTRY, Encoder, EncoderSpec, LoadOptions, models_of_dim, spec, sscd
+from dedup.encoders.preprocess import seen
 from dedup.errors import DedupError
 from dedup.neighbours import FLAT_CONTRAST
 from dedup.provenance import BITS, BITS_TURNED, FLOATS
@@ -284,7 +285,7 @@ def test_contrast_tells_an_even_sheet_from_a_picture(one: Loaded) -> None:
     prepare = one.encoder.prepare
 
     def contrast(image: Image.Image) -> float:
-        return prepare.contrast(image, prepare(image))
+        return prepare.contrast(seen(image), prepare(image))
 
     for colour in ((128, 128, 128), (200, 10, 10), (255, 255, 255)):
         assert contrast(Image.new("RGB", (300, 200), colour)) < FLAT_CONTRAST

@@ -19,6 +19,7 @@ from dedup.calibration.edits import write_copies
 from dedup.calibration.measuring import FloatVector
 from dedup.calibration.sampling import Encode, Own, as_stored
 from dedup.encoders.interface import Prepare
+from dedup.encoders.preprocess import seen
 from dedup.errors import DedupError, UnreadablePicture
 from dedup.progress import Progress, Report
 from dedup.provenance import Provenance
@@ -87,7 +88,7 @@ def _prepared_copies(
         copies = write_copies(_to_edit(path, max_megapixels), Path(own), f"{seed}:{path.name}")
         shown = [images.open_upright(copy, prepare.size).image for copy in copies]
     pixels = [prepare(image) for image in shown]
-    contrast = [prepare.contrast(image, one) for image, one in zip(shown, pixels, strict=True)]
+    contrast = [prepare.contrast(seen(image), one) for image, one in zip(shown, pixels, strict=True)]
     return np.stack(pixels), np.array(contrast)
 
 

@@ -10,13 +10,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dedup.encoders.interface import Encoder, Float32Rows, LoadOptions, Prepare, Uint8Array, no_text
 from dedup.encoders.parameters import Parameter, complete, written
-from dedup.encoders.preprocess import Squash
+from dedup.encoders.preprocess import Squash, spread
+from dedup.encoders.views import TO_BITS, bits_of_views, orientations
 from dedup.errors import WeightsUnavailable
 from dedup.provenance import BITS, BITS_TURNED, Provenance
 
@@ -24,10 +25,9 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import Tensor
 
-PREPROCESSING = 1
+PREPROCESSING = 2
 # What a fingerprint is taken from; every algorithm reduces it further.
 SIDE = 128
-SEEN_SIDE = 64
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 # From 0 to 100. Meta advises against comparing PDQ's hashes below this; the others are no better there.
 LOWEST_QUALITY = 50
@@ -73,12 +73,11 @@ ALGORITHMS: Mapping[str, Algorithm] = {
 
 
 class SeesThePicture:
-    """Contrast for fingerprints, whose input is no picture any more: of a small copy of it."""
+    """Contrast for fingerprints, whose input is no picture any more: of the small copy of it."""
 
-    def contrast(self, image: Image, prepared: Uint8Array) -> float:
+    def contrast(self, seen: Uint8Array, prepared: Uint8Array) -> float:
         """0 for a picture too poor in steps to be hashed with any meaning, such as an even sky."""
-        seen = Squash(SEEN_SIDE)(image)
-        return float(seen.std(axis=(1, 2)).max()) if quality(brightness(seen)) >= LOWEST_QUALITY else 0.0
+        return spread(seen) if quality(brightness(seen)) >= LOWEST_QUALITY else 0.0
 
 
 @dataclass(frozen=True)
@@ -100,8 +99,11 @@ class Fingerprint(SeesThePicture):
 
         algorithm = ALGORITHMS[self.algorithm]
         pixels = Squash(self.size)(image).transpose(1, 2, 0)
-        views = orientations(pixels) if algorithm.turns else [pixels]
         values = dict(self.values)
+        if self.algorithm in TO_BITS:
+            square = Pillow.fromarray(np.ascontiguousarray(pixels)).convert("L")
+            return bits_of_views(self.algorithm, square, values)
+        views = orientations(pixels) if algorithm.turns else [pixels]
         return np.stack([algorithm(Pillow.fromarray(np.ascontiguousarray(view)), values) for view in views])
 
 
@@ -133,15 +135,6 @@ def quality(plane: FloatPlane) -> int:
     """From 0 (flat) to 100: how many steep steps there are between neighbouring samples (after PDQ)."""
     steps = sum(np.abs(np.trunc(np.diff(plane, axis=axis) * 100 / 255)).sum() for axis in (0, 1))
     return min(100, int(steps / 90))
-
-
-Plane = TypeVar("Plane", bound=np.ndarray[Any, np.dtype[Any]])
-
-
-def orientations(pixels: Plane) -> list[Plane]:
-    """The eight ways to turn and mirror a (side, side, ...) square, the one it is in first."""
-    turned = [cast(Plane, np.rot90(pixels, quarter)) for quarter in range(4)]
-    return [*turned, *(cast(Plane, np.fliplr(one)) for one in turned)]
 
 
 def available() -> bool:

@@ -45,9 +45,10 @@ class Prepare(Protocol):
     def __call__(self, image: Image) -> Uint8Array:
         """A uint8 array of a fixed shape: (3, height, width) pixels, or the bits of a fingerprint."""
 
-    def contrast(self, image: Image, prepared: Uint8Array) -> float:
+    def contrast(self, seen: Uint8Array, prepared: Uint8Array) -> float:
         """How much there is to see, as the standard deviation of what the encoder sees, 0 to 128.
 
+        ``seen``: the whole picture at 64 x 64 (``preprocess.seen``); ``prepared``: the encoder's input.
         Near 0 the vector says nothing, and only equal bytes make the picture a copy of another.
         """
 

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dedup.encoders.fingerprints import FingerprintEncoder, FloatPlane, SeesThePicture, brightness, orientations
+from dedup.encoders.fingerprints import FingerprintEncoder, FloatPlane, SeesThePicture, brightness
 from dedup.encoders.interface import Encoder, LoadOptions, Uint8Array
-from dedup.encoders.preprocess import Squash
+from dedup.encoders.preprocess import SEEN_SIDE, Squash
+from dedup.encoders.views import orientations
 from dedup.provenance import BITS_TURNED, Provenance
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 NAME = "pdq"
 BITS_PER_VIEW = 256
 PREPROCESSING = 1
-SAMPLES = 64
+SAMPLES = SEEN_SIDE
 FREQUENCIES = 16
 
 
@@ -42,9 +43,9 @@ class Pdq(SeesThePicture):
         return np.stack([hash_bits(view) for view in orientations(plane)])
 
 
-def frame_bits(image: Image) -> bytes:
-    """The 256 bits of a picture's whole frame as it stands, packed into 32 bytes."""
-    return np.packbits(hash_bits(brightness(Squash(SAMPLES)(image)))).tobytes()
+def frame_bits(seen: Uint8Array) -> bytes:
+    """The 256 bits of a picture's whole frame as it stands, of (3, 64, 64) uint8, packed into 32 bytes."""
+    return np.packbits(hash_bits(brightness(seen))).tobytes()
 
 
 def load(options: LoadOptions) -> Encoder:

@@ -22,22 +22,31 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 # Raised whenever the same config gives other pixels than before.
 VERSION = 2
 LONGEST_STRIP = 8
+SEEN_SIDE = 64
 _MODES = {2: "bilinear", 3: "bicubic"}
 
 
 class SeesPixels:
     """Contrast for encoders whose input is the picture itself."""
 
-    def contrast(self, image: Image, prepared: Uint8Array) -> float:
-        """Per channel, the highest: an even red sheet shows nothing, however far red is from green."""
-        return max(_spread(channel) for channel in prepared)
+    def contrast(self, seen: Uint8Array, prepared: Uint8Array) -> float:
+        """Of what the encoder sees: it may have cut the picture's borders off."""
+        return spread(prepared)
 
 
-def _spread(channel: Uint8Array) -> float:
-    """The standard deviation: numpy's own takes longer than decoding a small picture."""
-    levels = channel.astype(np.float32).ravel()
-    levels -= levels.mean()
-    return float(np.sqrt(np.dot(levels, levels) / len(levels)))
+def spread(pixels: Uint8Array) -> float:
+    """The highest standard deviation of a channel: an even red sheet shows nothing, however far red is from green.
+
+    numpy's own takes longer than decoding a small picture.
+    """
+    levels = pixels.reshape(len(pixels), -1).astype(np.float32)
+    levels -= levels.mean(axis=1, keepdims=True)
+    return float(np.sqrt(np.einsum("ij,ij->i", levels, levels).max() / levels.shape[1]))
+
+
+def seen(image: Image) -> Uint8Array:
+    """The whole picture as (3, 64, 64) uint8, from which its frame and its contrast are taken."""
+    return Squash(SEEN_SIDE)(image)
 
 
 @dataclass(frozen=True)
