@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 PREPROCESSING = 2
 # What a fingerprint is taken from; every algorithm reduces it further.
-SIDE = 128
+SIDE = 64
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 # From 0 to 100. Meta advises against comparing PDQ's hashes below this; the others are no better there.
 LOWEST_QUALITY = 50
