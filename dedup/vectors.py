@@ -17,7 +17,7 @@ from dedup.provenance import Provenance
 
 Rows = np.ndarray[Any, np.dtype[Any]]
 FloatVector = np.ndarray[Any, np.dtype[np.float64]]
-Numbers = Sequence[int] | np.ndarray[Any, np.dtype[np.int64]]
+Numbers = Sequence[int] | np.ndarray[Any, np.dtype[np.integer[Any]]]
 PAIRS_AT_ONCE = 8192
 
 

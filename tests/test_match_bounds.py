@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dedup.match import Matches, Nearest, bounds, find_matches, hamming, matching
+from dedup.match import Matches, Nearest, bounds, find_matches, hamming, matching, products
 from dedup.match.on_device import OnDevice
+from dedup.match.pairs import best_first
 from dedup.vectors import Vectors
 
 
@@ -34,39 +35,105 @@ def brute_force(rows: np.ndarray, threshold: float) -> set[tuple[int, int]]:
     return {tuple(pair) for pair in np.argwhere(np.triu(wide @ wide.T >= threshold, 1)).tolist()}
 
 
+@pytest.fixture(params=[False, True], ids=["float32", "bfloat16"])
+def bfloat16(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether this machine is taken for one that multiplies bfloat16 faster; both must find the same."""
+    monkeypatch.setattr(products, "WORTH_TORCH", 0)
+    monkeypatch.setattr(products, "_multiplies_bfloat16_faster", lambda: request.param)
+    return bool(request.param)
+
+
 @pytest.mark.parametrize("threshold", [0.5, 0.7, 0.9, 0.96])
-def test_with_bounds_the_pairs_are_those_of_a_brute_force(threshold: float) -> None:
+def test_with_bounds_the_pairs_are_those_of_a_brute_force(threshold: float, bfloat16: bool) -> None:
     rows = like_embeddings(5000)
-    assert matching.bounds_for(Vectors.of(rows), 0.9) is not None
+    assert matching.bounds_for(Vectors.of(rows), 0.9)[0] is not None
     assert pairs(find_matches(rows, threshold)) == brute_force(rows, threshold)
 
 
 @pytest.mark.parametrize("threshold", [0.6, 0.9])
-def test_a_bound_is_never_below_the_similarity(threshold: float) -> None:
+def test_a_bound_is_never_below_the_similarity(
+    threshold: float, bfloat16: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bounds, "_cheapest", lambda *_: (32, 64))
     rows = like_embeddings(4500, seed=1)
-    found = bounds.bounds_for(Vectors.of(rows), threshold)
+    found, _ = bounds.bounds_for(Vectors.of(rows), threshold)
     assert found is not None
-    block = found.block(np.arange(600))
+    assert found.closer is not None
     wide = rows[:600].astype(np.float64)
     wide /= np.linalg.norm(wide, axis=1, keepdims=True)
-    assert (block @ block.T + bounds.BOUND_MARGIN >= wide @ wide.T).all()
+    numbers = np.arange(600)
+    everywhere = np.divmod(np.arange(600 * 600), 600)
+    for bound in (found.rows, found.closer):
+        assert bound.margin == (products.MARGIN_BFLOAT16 if bfloat16 else products.MARGIN_FLOAT16)
+        highest = bound.of_pairs(numbers, numbers, *everywhere).reshape(600, 600)
+        assert (highest + bound.margin >= wide @ wide.T).all()
+        places = bound.at_least(numbers, numbers, threshold - bound.margin)[:2]
+        reached = np.zeros((600, 600), dtype=bool)
+        reached[places] = True
+        assert reached[wide @ wide.T >= threshold].all()
+
+
+def test_the_product_of_unit_rows_in_bfloat16_is_within_its_margin() -> None:
+    chance = np.random.default_rng(0)
+    one, two = (chance.normal(size=(700, 1280)).astype(np.float32) ** 3 for _ in range(2))
+    two[:50] = one[:50]
+    one, two = (rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (one, two))
+    for threshold in (0.1, 0.05, 0.0, -0.05):
+        exact = one.astype(np.float64) @ two.T.astype(np.float64)
+        reached = np.zeros(exact.shape, dtype=bool)
+        for strip, left, right in products.near(one, two, threshold - products.MARGIN_BFLOAT16):
+            reached[strip][left, right] = True
+        assert reached[exact >= threshold].all()
+        assert not reached[exact < threshold - 3 * products.MARGIN_BFLOAT16].any()
+
+
+@pytest.mark.parametrize("wanted", [0, 1, 200, 5000, 60_000])
+def test_products_of_pairs_are_those_of_the_whole_product(wanted: int) -> None:
+    chance = np.random.default_rng(1)
+    one, two = chance.normal(size=(300, 40)).astype(np.float32), chance.normal(size=(500, 40)).astype(np.float32)
+    left, right = np.divmod(np.sort(chance.choice(150_000, wanted, replace=False)), 500)
+    found = products.of_pairs(one, two, left, right)
+    np.testing.assert_allclose(found, (one @ two.T)[left, right], atol=1e-4)
+
+
+def test_pairs_come_best_first_and_equal_ones_by_their_numbers() -> None:
+    chance = np.random.default_rng(2)
+    left, right = (chance.integers(0, most, 20_000).astype(np.int32) for most in (3000, 2_000_000))
+    for similarity in (chance.random(20_000), chance.integers(0, 3, 20_000) / 2, 1 - chance.random(20_000) * 1e-12):
+        found = best_first([(left, right, similarity)])
+        order = np.lexsort((right, left, -similarity))
+        np.testing.assert_array_equal(found.left, left[order])
+        np.testing.assert_array_equal(found.right, right[order])
+        np.testing.assert_array_equal(found.similarity, similarity[order])
+
+
+def test_where_many_pairs_are_found_all_are_and_their_similarity_is_close(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = like_embeddings(5000, seed=4)
+    exact = find_matches(rows, 0.8)
+    monkeypatch.setattr(bounds, "MANY", 10)
+    found = find_matches(rows, 0.8)
+    assert pairs(found) == pairs(exact) == brute_force(rows, 0.8)
+    by_pair = {tuple(one): s for *one, s in zip(exact.left, exact.right, exact.similarity, strict=True)}
+    assert all(
+        abs(by_pair[tuple(one)] - s) < 1e-5 for *one, s in zip(found.left, found.right, found.similarity, strict=True)
+    )
 
 
 def test_vectors_without_main_directions_are_compared_in_full() -> None:
     rows = np.random.default_rng(0).normal(size=(5000, 96))
-    assert bounds.bounds_for(Vectors.of(rows), 0.3) is None
+    assert bounds.bounds_for(Vectors.of(rows), 0.3)[0] is None
     rows[4000:4010] = rows[:10]
     assert pairs(find_matches(rows, 0.99)) == {(number, number + 4000) for number in range(10)}
 
 
-def test_with_bounds_only_pairs_between_folders_come_back() -> None:
+def test_with_bounds_only_pairs_between_folders_come_back(bfloat16: bool) -> None:
     rows = like_embeddings(5000, seed=2)
     folders = np.random.default_rng(0).integers(0, 3, 5000)
     between = {pair for pair in brute_force(rows, 0.9) if folders[pair[0]] != folders[pair[1]]}
     assert pairs(find_matches(rows, 0.9, folders, within=False)) == between
 
 
-def test_with_bounds_the_nearest_are_those_of_a_full_search() -> None:
+def test_with_bounds_the_nearest_are_those_of_a_full_search(bfloat16: bool) -> None:
     rows = like_embeddings(5000, seed=3)
     nearest = Nearest(0.4, 5)
     above = find_matches(rows, 0.9, nearest=nearest)

@@ -8,53 +8,61 @@ is compared in full, so nothing is lost.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
 
+from dedup.match.products import MARGIN_BFLOAT16, MARGIN_FLOAT16, Reduced, worth_bfloat16
 from dedup.vectors import Vectors
 
 Rows = np.ndarray[Any, np.dtype[Any]]
-IntVector = np.ndarray[Any, np.dtype[np.int64]]
+IntVector = np.ndarray[Any, np.dtype[np.integer[Any]]]
 
-# The reduced rows are kept as float16, whose rounding changes the product of two unit vectors by less than 2^-10.
-BOUND_MARGIN = 1.2e-3
 SAMPLE = 8192  # rows that the principal axes are found from
 TRIED = 1024  # rows that the number of coordinates is chosen on
-CHOICES = (32, 64, 128, 256)
+# (coordinates of the first bound, of the second); 0 for none.
+CHOICES = ((32, 64), (64, 128), (128, 256), (256, 512), (64, 0), (128, 0))
+# What the bounds may take in memory: of many rows, fewer coordinates.
+MOST_BYTES = 300 << 20
 ROWS_AT_ONCE = 4096
 CENTRES = 256
-# What comparing one pair costs, in multiplications: looking at its bound, and comparing it in full if it remains.
-LOOK, FULL = 24.0, 8.0
-CLOSER = 2  # times as many coordinates in the second bound
+# What a pair costs, in multiplications of float32: looking at a product, and what is left of it after each step.
+LOOK, SECOND_BOUND, IN_FULL = 5.0, 1800.0, 10_000.0
+BFLOAT16_SPEED = 4.0
+MANY = 4_000_000
+MOST_COORDINATES = max(max(choice) for choice in CHOICES)
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """(n, k + 1) float16 rows: the product of two, plus BOUND_MARGIN, is at least the similarity of the vectors.
+    """Rows of k + 1 numbers: the product of two, plus their margin, is at least the similarity of the vectors.
 
-    ``rows`` have few coordinates, for the product of all with all; ``closer`` more, for where much remains.
+    ``rows`` have few coordinates, for the product of all with all; ``closer`` more, for where much remains, or
+    is None where memory has no room for it.
     """
 
-    rows: Rows
-    closer: Rows
-
-    def block(self, numbers: IntVector) -> Rows:
-        """(len(numbers), k + 1) float32."""
-        return self.rows[numbers].astype(np.float32)
+    rows: Reduced
+    closer: Reduced | None
 
 
-def bounds_for(vectors: Vectors, threshold: float) -> Bounds | None:
-    """Bounds with the number of coordinates that is cheapest on a sample; None where they would not pay."""
-    count, dim = len(vectors), vectors.dim
-    if vectors.is_bits or dim <= 2 * CHOICES[0]:
-        return None
+def bounds_for(vectors: Vectors, threshold: float) -> tuple[Bounds | None, bool]:
+    """Bounds with the number of coordinates that is cheapest on a sample, None where they would not pay.
+
+    And whether so many pairs reach the threshold that only those next to it are worth float64.
+    """
+    count = len(vectors)
+    if vectors.is_bits:
+        return None, False
     chance = np.random.default_rng(0)
     sample = vectors.take(np.sort(chance.choice(count, min(SAMPLE, count), replace=False))).unit()
     _, axes = np.linalg.eigh((sample.T @ sample).astype(np.float64))
-    axes = np.ascontiguousarray(axes[:, ::-1][:, : CHOICES[-1]].astype(np.float32))
-    k = _cheapest(sample[chance.permutation(len(sample))], axes, threshold)
-    return _reduced(vectors, axes, k) if k else None
+    axes = np.ascontiguousarray(axes[:, ::-1][:, :MOST_COORDINATES].astype(np.float32))
+    sample = sample[chance.permutation(len(sample))]
+    short = worth_bfloat16(count)
+    share = float((sample[:TRIED] @ sample[TRIED : 2 * TRIED].T >= threshold).mean())
+    widths = _cheapest(sample, axes, threshold - (MARGIN_BFLOAT16 if short else MARGIN_FLOAT16), short, count)
+    return _reduced(vectors, axes, widths, short) if widths else None, share * count * count / 2 > MANY
 
 
 def clustered(bounds: Bounds) -> IntVector:
@@ -63,11 +71,11 @@ def clustered(bounds: Bounds) -> IntVector:
     Rows in this order fill tiles that are ruled out as a whole, or are full of pairs.
     """
     chance = np.random.default_rng(0)
-    centres = bounds.block(np.sort(chance.choice(len(bounds.rows), min(CENTRES, len(bounds.rows)), replace=False)))
+    centres = bounds.rows.wide(np.sort(chance.choice(len(bounds.rows), min(CENTRES, len(bounds.rows)), replace=False)))
     centres = centres[_chained(centres)]
     nearest = np.empty(len(bounds.rows), dtype=np.int64)
     for start in range(0, len(nearest), ROWS_AT_ONCE):
-        part = bounds.rows[start : start + ROWS_AT_ONCE].astype(np.float32)
+        part = bounds.rows.wide(np.arange(start, min(start + ROWS_AT_ONCE, len(nearest))))
         nearest[start : start + ROWS_AT_ONCE] = (part @ centres.T).argmax(axis=1)
     return nearest
 
@@ -86,30 +94,43 @@ def _chained(centres: Rows) -> IntVector:
     return np.array(order, dtype=np.int64)
 
 
-def _cheapest(sample: Rows, axes: Rows, threshold: float) -> int:
-    """The number of coordinates with the least work per pair, 0 where none is better than comparing all in full."""
+def _cheapest(sample: Rows, axes: Rows, lowest: float, short: bool, count: int) -> tuple[int, int] | None:
+    """The numbers of coordinates with the least work per pair, None where none is better than comparing all in full."""
     first, second = sample[:TRIED], sample[TRIED : 2 * TRIED]
     if not len(second):
-        return 0
-    dim = axes.shape[0]
-    best, least = 0, float(dim)
-    for k in CHOICES:
+        return None
+    dim, room = axes.shape[0], MOST_BYTES // (2 * count)
+
+    def product(width: int) -> float:
+        return width / (BFLOAT16_SPEED if short else 1.0)
+
+    @cache
+    def left_by(k: int) -> float:
         bound = _with_rest(first @ axes[:, :k]) @ _with_rest(second @ axes[:, :k]).T
-        share = float((bound >= threshold - BOUND_MARGIN).mean())
-        work = k + 1 + LOOK + share * FULL * dim
-        if work < least:
-            best, least = k, work
-    return best
+        return float((bound >= lowest).mean())
+
+    def work(choice: tuple[int, int]) -> float:
+        k, closer = choice
+        after = SECOND_BOUND * left_by(k) + IN_FULL * left_by(closer) if closer else IN_FULL * left_by(k)
+        return product(k + 1) + LOOK + after
+
+    possible = [choice for choice in CHOICES if max(choice) < dim and sum(choice) + 2 <= room]
+    best = min(possible, key=work, default=None)
+    in_full = product(dim) + LOOK + IN_FULL * float((first @ second.T >= lowest).mean())
+    return best if best and work(best) < in_full else None
 
 
-def _reduced(vectors: Vectors, axes: Rows, k: int) -> Bounds:
-    closer = min(axes.shape[1], CLOSER * k)
-    bounds = Bounds(*(np.empty((len(vectors), width + 1), dtype=np.float16) for width in (k, closer)))
+def _reduced(vectors: Vectors, axes: Rows, widths: tuple[int, int], short: bool) -> Bounds:
+    k, closer = widths
+    axes = axes[:, : max(widths)]
+    rows = Reduced(len(vectors), k + 1, short)
+    more = Reduced(len(vectors), closer + 1, short) if closer else None
     for start in range(0, len(vectors), ROWS_AT_ONCE):
-        part = vectors.take(np.arange(start, min(start + ROWS_AT_ONCE, len(vectors)))).unit() @ axes[:, :closer]
-        bounds.rows[start : start + len(part)] = _with_rest(part[:, :k])
-        bounds.closer[start : start + len(part)] = _with_rest(part)
-    return bounds
+        part = vectors.take(np.arange(start, min(start + ROWS_AT_ONCE, len(vectors)))).unit() @ axes
+        rows.set(start, _with_rest(part[:, :k]))
+        if more:
+            more.set(start, _with_rest(part))
+    return Bounds(rows, more)
 
 
 def _with_rest(coordinates: Rows) -> Rows:

@@ -68,7 +68,7 @@ def pairs_of(vectors: Vectors, table: Table, distance: int, plan: Plan) -> tuple
     keys, others = (_keys(vectors.rows[:, view], table.start, table.width) for view in (0, table.view))
     order = np.argsort(others, kind="stable")
     begins = np.searchsorted(others[order], np.arange(2**table.width + 1))
-    found = [np.empty((2, 0), dtype=np.int64)]
+    found: list[IntVector] = [np.empty((2, 0), dtype=np.int64)]
     for mask in _masks(table.width, plan.differing):
         found += _joined(upright, turned, keys ^ mask, order, begins, distance)
     left, right = np.concatenate(found, axis=1)

@@ -18,10 +18,11 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from dedup.errors import DedupError
-from dedup.match.bounds import BOUND_MARGIN, Bounds, bounds_for, clustered
+from dedup.match.bounds import Bounds, bounds_for, clustered
 from dedup.match.hamming import Plan, Table, pairs_of, plan_for, tables
 from dedup.match.on_device import TILE, OnDevice
-from dedup.match.pairs import ROUNDING, Found, IntVector, Matches, Nearest, best_first
+from dedup.match.pairs import ROUNDING, BoolVector, Found, IntVector, Matches, Nearest, best_first
+from dedup.match.products import MARGIN_BFLOAT16, near, of_pairs, one_thread, worth_bfloat16
 from dedup.progress import Progress, Report, silent
 from dedup.vectors import Vectors
 
@@ -30,15 +31,14 @@ Rows = np.ndarray[Any, np.dtype[Any]]
 # Larger than the error of a float32 dot product of unit vectors at any dimension used here.
 MARGIN = 1e-4
 # About two gigabytes; more comes only from a threshold far too low, and is an error, never a cut.
-MAX_PAIRS = 40_000_000
+MAX_PAIRS = 120_000_000
 DEFAULT_TILE_BYTES = 64 << 20
 # Fewer rows are compared in full before bounds are found.
 WORTH_BOUNDS = 4096
-TILE_ROWS, TILE_COLUMNS = 512, 2048  # with bounds: their product stays in a core's cache
-RECENT_BLOCKS = 4
+TILE_ROWS, TILE_COLUMNS = 1024, 2048  # of reduced rows: their product stays in a core's cache
+WIDE_TILE = 4096  # rows and columns of a tile in bfloat16: what they cost to read is shared by so many
+RECENT_BLOCKS = 2
 WORTH_A_CLOSER_LOOK = 64  # pairs of a tile
-# Comparing a pair by itself costs as much as this many pairs of a product.
-ALONE = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,9 @@ class _Job:
     threshold: float
     nearest: Nearest | None
     bounds: Bounds | None
-    on_device: OnDevice | None = None
+    on_device: OnDevice | None
+    short: bool  # whether what has no bounds is compared in bfloat16 first
+    many: bool  # whether so many pairs reach the threshold that only those next to it are worth float64
     recent: dict[int, Rows] = field(default_factory=dict)
 
     @property
@@ -94,12 +96,13 @@ def find_matches(
     count = len(vectors)
     folders = np.zeros(count, dtype=np.int64) if folders is None else folders
     lowest = min(threshold, nearest.lowest) if nearest else threshold
-    bounds = bounds_for(vectors, lowest) if count >= WORTH_BOUNDS and device == "cpu" else None
+    bounds, many = bounds_for(vectors, lowest) if count >= WORTH_BOUNDS and device == "cpu" else (None, False)
     order = np.lexsort((clustered(bounds), folders)) if bounds else np.argsort(folders, kind="stable")
     if nearest is not None:
         nearest.floor(count)  # of full length before several threads ask for it
     on_device = OnDevice(vectors, order, device) if device != "cpu" else None
-    job = _Job(vectors, order, folders, within, threshold, nearest, bounds, on_device)
+    short = device == "cpu" and not vectors.is_bits and worth_bfloat16(count)
+    job = _Job(vectors, order, folders, within, threshold, nearest, bounds, on_device, short, many)
     work, items = _work(job, tile_bytes, device)
     found: list[Found] = []
     total = 0
@@ -129,7 +132,15 @@ def _work(job: _Job, tile_bytes: int, device: str) -> tuple[Callable[[Any], Foun
     if plan is not None:
         return lambda table: _match_table(job, table, distance, plan), tables(vectors, plan)
     side = _tile_side(vectors, tile_bytes)
-    shape = (TILE_ROWS, TILE_COLUMNS) if job.bounds else (TILE, TILE) if job.on_device else (side, side)
+    shape = (side, side)
+    if job.on_device:
+        shape = TILE, TILE
+    elif job.bounds:
+        shape = TILE_ROWS, TILE_COLUMNS
+    elif job.short:
+        # Two blocks in float32 and two in bfloat16.
+        wide = max(16, min(WIDE_TILE, tile_bytes // (12 * vectors.dim)))
+        shape = wide, wide
     return lambda tile: _match_tile(job, *tile), list(_tiles(job.folders[job.order], shape, job.within))
 
 
@@ -143,7 +154,7 @@ def _in_parallel(work: Callable[[Any], Found], items: list[Any], device: str) ->
     if device != "cpu" or len(items) < 2 or threads < 2:
         yield from map(work, items)
         return
-    with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool:
+    with threadpool_limits(1, "blas"), one_thread(), ThreadPoolExecutor(threads) as pool:
         waiting: deque[Future[Found]] = deque()
         try:
             for item in items:
@@ -172,104 +183,106 @@ def _tiles(folders: IntVector, shape: tuple[int, int], within: bool) -> Iterator
 
 def _match_tile(job: _Job, rows: slice, columns: slice) -> Found:
     first, second = job.order[rows], job.order[columns]
+    similarity: Rows | None = None
     if job.on_device is not None:
         left, right = job.on_device.near(rows, columns, job.lowest)
+    elif job.bounds is None and job.short:
+        left, right, similarity = _near_in_bfloat16(job, rows.start, first, second)
     elif job.bounds is None:
         left, right = _near(job, first, second)
     else:
-        left, right = _not_ruled_out(job, job.bounds, rows.start, first, second)
+        left, right, similarity = _not_ruled_out(job, job.bounds, rows.start, first, second)
     upper = left + rows.start < right + columns.start
-    return _wanted(job, first[left[upper]], second[right[upper]])
+    return _wanted(job, first[left[upper]], second[right[upper]], None if similarity is None else similarity[upper])
 
 
-def _wanted(job: _Job, left: IntVector, right: IntVector) -> Found:
-    """Those of the pairs that reach the threshold and lie in the folders that are compared."""
+def _wanted(job: _Job, left: IntVector, right: IntVector, similarity: Rows | None = None) -> Found:
+    """Those of the pairs that reach the threshold and lie in the folders that are compared.
+
+    Their similarity is exact, but where ``similarity`` is given within MARGIN: of pairs below the threshold, which
+    are only collected, and of pairs above it where there are too many.
+    """
     if not job.within:
         between = job.folders[left] != job.folders[right]
         left, right = left[between], right[between]
-    similarity = job.vectors.similarity(left, right)
+        similarity = None if similarity is None else similarity[between]
+    if similarity is None:
+        similarity = job.vectors.similarity(left, right)
+    else:
+        similarity = similarity.astype(np.float64)
+        doubtful = similarity >= job.threshold - MARGIN
+        if job.many:
+            doubtful &= similarity <= job.threshold + MARGIN
+        similarity[doubtful] = job.vectors.similarity(left[doubtful], right[doubtful])
     good = similarity >= job.lowest - ROUNDING
     left, right, similarity = left[good], right[good], similarity[good]
-    return np.minimum(left, right), np.maximum(left, right), similarity
+    return np.minimum(left, right).astype(np.int32), np.maximum(left, right).astype(np.int32), similarity
 
 
 def _not_ruled_out(
     job: _Job, bounds: Bounds, start: int, first: IntVector, second: IntVector
-) -> tuple[IntVector, IntVector]:
-    """Places in two lists of row numbers of the pairs that may reach the threshold: few but those that do."""
-    highest = bounds.block(first) @ bounds.block(second).T
-    left, right = _at_least(highest, *_floors(job, first, second, BOUND_MARGIN))
-    if len(left) > WORTH_A_CLOSER_LOOK:
-        left, right = _kept(job, bounds.closer, bounds.closer, first, second, left, right, BOUND_MARGIN)
+) -> tuple[IntVector, IntVector, Rows]:
+    """Places in two lists of row numbers of the pairs that may reach the threshold, and their similarity to MARGIN."""
+    floors = _floors(job, first, second)
+    lowest = min(float(floors[0].min()), float(floors[1].min()))
+    margin = bounds.rows.margin
+    left, right, highest = bounds.rows.at_least(first, second, lowest - margin)
+    left, right, _ = _reaching(floors, left, right, highest, margin)
+    if bounds.closer is not None and len(left) > WORTH_A_CLOSER_LOOK:
+        rows, row_of, columns, column_of = _compacted(left, right)
+        highest = bounds.closer.of_pairs(first[rows], second[columns], row_of, column_of)
+        left, right, _ = _reaching(floors, left, right, highest, bounds.closer.margin)
     if not len(left):
-        return left, right
-    return _kept(job, job.unit_rows(start, first), None, first, second, left, right, MARGIN)
+        return left, right, np.empty(0, dtype=np.float32)
+    rows, row_of, columns, column_of = _compacted(left, right)
+    one, two = job.unit_rows(start, first)[rows], job.vectors.take(second[columns]).unit()
+    return _reaching(floors, left, right, of_pairs(one, two, row_of, column_of), MARGIN)
 
 
-def _kept(
-    job: _Job,
-    one: Rows,
-    two: Rows | None,
-    first: IntVector,
-    second: IntVector,
-    left: IntVector,
-    right: IntVector,
-    margin: float,
-) -> tuple[IntVector, IntVector]:
-    """Those of the places (left, right) in two lists of row numbers whose product reaches what is wanted of the pair.
-
-    ``one`` and ``two``: all rows of the second bound; or the first list's unit vectors and nothing.
-    """
-    rows, row_of = np.unique(left, return_inverse=True)
-    columns, column_of = np.unique(right, return_inverse=True)
-    if two is None:
-        a, b = one[rows], job.vectors.take(second[columns]).unit()
-    else:
-        a, b = one[first[rows]].astype(np.float32), two[second[columns]].astype(np.float32)
-    if ALONE * len(left) < len(rows) * len(columns):
-        similarity = np.concatenate(
-            [np.einsum("ij,ij->i", a[row_of[part]], b[column_of[part]]) for part in _parts(len(left))]
-        )
-    else:
-        similarity = (a @ b.T)[row_of, column_of]
-    near = similarity >= _lowest_of_pairs(job, first[left], second[right]) - margin
-    return left[near], right[near]
+def _compacted(left: IntVector, right: IntVector) -> tuple[IntVector, IntVector, IntVector, IntVector]:
+    """(the rows that pairs are in, each pair's place among them, the columns, each pair's place among them)."""
+    rows, columns = _among(left), _among(right)
+    return np.flatnonzero(rows), _place(rows)[left], np.flatnonzero(columns), _place(columns)[right]
 
 
-def _parts(count: int, size: int = 4096) -> Iterator[slice]:
-    for start in range(0, count, size):
-        yield slice(start, start + size)
+def _among(places: IntVector) -> BoolVector:
+    among = np.zeros(int(places.max()) + 1, dtype=bool)
+    among[places] = True
+    return among
 
 
-def _floors(job: _Job, first: IntVector, second: IntVector, margin: float) -> tuple[Rows, Rows]:
-    """Of each row and each column the similarity, less a margin, at which a pair is wanted for its sake."""
+def _place(among: BoolVector) -> IntVector:
+    return np.cumsum(among) - 1
+
+
+def _floors(job: _Job, first: IntVector, second: IntVector) -> tuple[Rows, Rows]:
+    """Of each row and each column the similarity at which a pair is wanted for its sake."""
     if job.nearest is None:
-        one = np.full(len(first), job.threshold - margin, dtype=np.float32)
-        return one, np.full(len(second), job.threshold - margin, dtype=np.float32)
-    floor = np.minimum(job.nearest.floor(len(job.vectors)), np.float32(job.threshold)) - np.float32(margin)
+        one = np.full(len(first), job.threshold, dtype=np.float32)
+        return one, np.full(len(second), job.threshold, dtype=np.float32)
+    floor = np.minimum(job.nearest.floor(len(job.vectors)), np.float32(job.threshold))
     return floor[first], floor[second]
 
 
-def _lowest_of_pairs(job: _Job, left: IntVector, right: IntVector) -> Rows | float:
-    if job.nearest is None:
-        return job.threshold
-    floor = np.minimum(job.nearest.floor(len(job.vectors)), np.float32(job.threshold))
-    lowest: Rows = np.minimum(floor[left], floor[right])
-    return lowest
+def _reaching(
+    floors: tuple[Rows, Rows], left: IntVector, right: IntVector, similarity: Rows, margin: float
+) -> tuple[IntVector, IntVector, Rows]:
+    """Those of the pairs whose similarity, or its bound, reaches the floor of its row or column less a margin."""
+    wanted = similarity >= np.minimum(floors[0][left], floors[1][right]) - np.float32(margin)
+    return left[wanted], right[wanted], similarity[wanted]
 
 
-def _at_least(products: Rows, row_floor: Rows, column_floor: Rows) -> tuple[IntVector, IntVector]:
-    """Where a product reaches the floor of its row or of its column."""
-    lowest = min(float(row_floor.min()), float(column_floor.min()))
-    # Eight places at a time: nearly all of them hold nothing.
-    above = np.greater_equal(products, np.float32(lowest)).ravel()
-    whole = len(above) // 8 * 8
-    eights = np.flatnonzero(above[:whole].view(np.uint64))
-    places = (eights[:, None] * 8 + np.arange(8)).ravel()
-    places = np.concatenate([places[above[places]], np.arange(whole, len(above))[above[whole:]]])
-    left, right = np.divmod(places, products.shape[1])
-    reached = products.ravel()[places] >= np.minimum(row_floor[left], column_floor[right])
-    return left[reached], right[reached]
+def _near_in_bfloat16(job: _Job, start: int, first: IntVector, second: IntVector) -> tuple[IntVector, IntVector, Rows]:
+    """Places in two lists of row numbers of the pairs that may reach the threshold, and their similarity to MARGIN."""
+    floors = _floors(job, first, second)
+    lowest = min(float(floors[0].min()), float(floors[1].min())) - MARGIN_BFLOAT16
+    one, two = job.unit_rows(start, first), job.vectors.take(second).unit()
+    found = []
+    for strip, left, right in near(one, two, lowest):
+        similarity = of_pairs(one[strip], two, left, right)
+        found.append(_reaching(floors, left + strip.start, right, similarity, MARGIN))
+    left, right, similarity = (np.concatenate(column) for column in zip(*found, strict=True))
+    return left, right, similarity
 
 
 def _near(job: _Job, first: IntVector, second: IntVector) -> tuple[IntVector, IntVector]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-IntVector = np.ndarray[Any, np.dtype[np.int64]]
+IntVector = np.ndarray[Any, np.dtype[np.integer[Any]]]
 FloatVector = np.ndarray[Any, np.dtype[np.float64]]
 BoolVector = np.ndarray[Any, np.dtype[np.bool_]]
 Found = tuple[IntVector, IntVector, FloatVector]
@@ -98,13 +98,29 @@ def _ranks(left: IntVector, right: IntVector) -> tuple[IntVector, IntVector, Int
 def best_first(found: Sequence[Found]) -> Matches:
     """All pairs as one, each once, the most similar first; equally similar ones in order of their numbers."""
     if not found:
-        empty = np.empty(0, dtype=np.int64)
+        empty = np.empty(0, dtype=np.int32)
         return Matches(empty, empty, np.empty(0))
     left, right, similarity = (np.concatenate(column) for column in zip(*found, strict=True))
-    order = np.lexsort((right, left, -similarity))
+    if not len(left):
+        return Matches(left, right, similarity)
+    order = _best_first(left, right, similarity)
     left, right, similarity = left[order], right[order], similarity[order]
     again = (left[1:] == left[:-1]) & (right[1:] == right[:-1])
     if not again.any():
         return Matches(left, right, similarity)
     first = np.concatenate([[True], ~again])
     return Matches(left[first], right[first], similarity[first])
+
+
+def _best_first(left: IntVector, right: IntVector, similarity: FloatVector) -> IntVector:
+    """What ``np.lexsort((right, left, -similarity))`` gives, several times as fast.
+
+    One whole number holds the similarity, as finely as it has room, and then both numbers; what its coarseness
+    leaves out of order is little, which a stable sort of what is nearly in order puts right quickly.
+    """
+    bits = max(int(left.max()), int(right.max()), 1).bit_length()
+    levels = (1 << (62 - 2 * bits)) - 1
+    behind = similarity.max() - similarity
+    behind *= levels / max(float(behind.max()), 1e-12)
+    order: IntVector = np.argsort(behind.astype(np.int64) << 2 * bits | left.astype(np.int64) << bits | right)
+    return order[np.argsort(-similarity[order], kind="stable")]
