@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
 
+from dedup.cache import Cached
 from dedup.clusters import Clusters
 from dedup.keep import SURE, Match
-from dedup.match import ROUNDING, IntVector, Matches, Nearest, find_matches
+from dedup.match import ROUNDING, IntVector, Matches, Nearest, find_matches, find_remembered, names_of
 from dedup.progress import Progress, Report, silent
 from dedup.provenance import BITS, Provenance
 from dedup.store import Picture
@@ -33,6 +35,12 @@ MOST_OF_CLUSTER = 1000
 MOST_TRIED = 3
 LOOKED_AT_ONCE = 2048
 
+# A search among fewer is quicker than reading what was found last time.
+WORTH_REMEMBERING = 5000
+MATCHES = "matches"
+
+# Of a kind of search, the file that holds what it found last time.
+Memory = Callable[[str], Cached]
 Dismissed = Callable[[bytes, bytes], bool]
 
 
@@ -92,8 +100,10 @@ class Neighbours:
         sure: bool = True,
         device: str = "cpu",
         report: Report = silent,
+        memory: Memory | None = None,
     ) -> None:
         self._sure = sure
+        self._memory = memory
         self._pictures = pictures
         self._vectors = Vectors.of(vectors)
         self._bits = self._vectors.dim if self._vectors.is_bits else 0
@@ -263,20 +273,10 @@ class Neighbours:
         folders = self._folders_of_contents()
         nearest = Nearest(depth.lowest, depth.most) if depth and self._verify else None
         vectors = self._vectors.take(files)
-        found = [
-            find_matches(
-                vectors,
-                self._threshold,
-                folders,
-                within=self._within,
-                nearest=nearest,
-                device=device,
-                report=report,
-            )
-        ]
+        found = [self._find(MATCHES, files, vectors, self._threshold, folders, nearest, device, report)]
         if nearest is not None and depth is not None:
             found += [nearest.matches(), self._similar_frames(files, folders, depth.most, report)]
-            self.cut = nearest.cut
+            self.cut = int(nearest.is_cut(len(files)).sum())
         pairs: dict[tuple[int, int], float] = {}
         for matches in reversed(found):
             both = zip(matches.left.tolist(), matches.right.tolist(), strict=True)
@@ -290,9 +290,31 @@ class Neighbours:
         vectors = Vectors(np.stack(rows)[:, None], FRAME_BITS) if rows else Vectors.empty(FRAMES, 0)
         lowest = 1.0 - 2.0 * FRAME_DISTANCE / FRAME_BITS
         nearest = Nearest(lowest, most)
-        find_matches(vectors, 2.0, folders[known], within=self._within, nearest=nearest, report=report)
+        self._find(FRAMES.encoder, files[known], vectors, 2.0, folders[known], nearest, "cpu", report)
         pairs = nearest.matches()
         return Matches(known[pairs.left], known[pairs.right], pairs.similarity)
+
+    def _find(
+        self,
+        what: str,
+        files: IntVector,
+        vectors: Vectors,
+        threshold: float,
+        folders: IntVector,
+        nearest: Nearest | None,
+        device: str,
+        report: Report,
+    ) -> Matches:
+        """The matches among the vectors of some files; of many, what was found before is not looked for again."""
+        search: Callable[..., Matches] = find_matches
+        if self._memory is not None and len(files) >= WORTH_REMEMBERING:
+            names = names_of([self._pictures[number].digest for number in files], vectors)
+            if not self._within:
+                # What was found between folders says nothing of a picture that now lies in another.
+                places = np.minimum(folders, max(self._folders) + 1).astype(np.uint64)
+                names[:, 0] ^= (places + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+            search = partial(find_remembered, self._memory(what), names)
+        return search(vectors, threshold, folders, within=self._within, nearest=nearest, device=device, report=report)
 
     def _explore(self, pairs: Mapping[tuple[int, int], float], report: Report) -> None:
         """Look at pairs, the most similar first; one that two others have already made part of a cluster can wait.

@@ -44,6 +44,8 @@ class Vectors:
     @classmethod
     def concatenated(cls, parts: Sequence[Vectors]) -> Vectors:
         """Vectors of one set, one part after the other."""
+        if len(parts) == 1:
+            return parts[0]
         return cls(np.concatenate([part.rows for part in parts]), parts[0].dim)
 
     def __len__(self) -> int:

@@ -148,7 +148,7 @@ def test_with_bounds_the_nearest_are_those_of_a_full_search(bfloat16: bool) -> N
         best = np.argsort(-row, kind="stable")[:5]
         wanted |= {(min(one, two), max(one, two)) for two in best.tolist() if row[two] > 0}
     assert pairs(nearest.matches()) == wanted
-    assert nearest.cut == int(((similarity > 0).sum(axis=1) > 5).sum())
+    assert nearest.is_cut(len(rows)).sum() == int(((similarity > 0).sum(axis=1) > 5).sum())
 
 
 @pytest.mark.parametrize("threshold", [0.7, 0.9])

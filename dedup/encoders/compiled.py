@@ -12,14 +12,13 @@ import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from hashlib import blake2b
 from importlib.util import find_spec
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from dedup import settings
+from dedup.cache import Cached
 from dedup.encoders.interface import Float32Rows
 
 if TYPE_CHECKING:
@@ -33,7 +32,6 @@ PIECE = 2
 # A network is written out only where the machine has this many times its bytes: the copies on the way need it.
 MEMORY_PER_BYTE = 8
 ASSUMED_MEMORY = 8 << 30
-DIGEST_BYTES = 16
 
 Forward = Callable[["Tensor"], tuple["Tensor", ...]]
 
@@ -47,7 +45,7 @@ def compiled(forward: Forward, network: torch.nn.Module, example: Tensor, weight
     """
     if find_spec("onnxruntime") is None or not fits_memory(network):
         return forward
-    kept = _Kept(weights, tuple(example.shape[1:]))
+    kept = _kept(weights, tuple(example.shape[1:]))
     with suppress(Exception):  # whatever is wrong with a file left by an earlier run: it is written again
         if written := kept.read():
             return _Pieces(written)
@@ -56,36 +54,11 @@ def compiled(forward: Forward, network: torch.nn.Module, example: Tensor, weight
     return forward
 
 
-class _Kept:
-    """The file of one network. A digest of it and of the versions that can read it comes first."""
+def _kept(weights: str, shape: tuple[int, ...]) -> Cached:
+    import onnxruntime
+    import torch
 
-    def __init__(self, weights: str, shape: tuple[int, ...]) -> None:
-        import onnxruntime
-        import torch
-
-        self._versions = _digest(torch.__version__, onnxruntime.__version__, str(OPSET))
-        self._file = settings.home() / "compiled" / f"{_digest(weights, str(shape)).hex()}.onnx"
-
-    def read(self) -> bytes:
-        """The network, or nothing where it is not kept whole or is of other versions."""
-        if not self._file.is_file():
-            return b""
-        data = self._file.read_bytes()
-        network = data[DIGEST_BYTES:]
-        return network if data.startswith(self._mark(network)) else b""
-
-    def write(self, network: bytes) -> None:
-        """Keep it, over that of other versions; where the disk refuses, it is written out again next time."""
-        with suppress(OSError):
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            self._file.write_bytes(self._mark(network) + network)
-
-    def _mark(self, network: bytes) -> bytes:
-        return blake2b(network, key=self._versions, digest_size=DIGEST_BYTES).digest()
-
-
-def _digest(*parts: str) -> bytes:
-    return blake2b("\n".join(parts).encode(), digest_size=DIGEST_BYTES).digest()
+    return Cached("compiled", ".onnx", (weights, str(shape)), (torch.__version__, onnxruntime.__version__, str(OPSET)))
 
 
 def fits_memory(network: torch.nn.Module) -> bool:
@@ -97,7 +70,7 @@ def fits_memory(network: torch.nn.Module) -> bool:
         return needed <= ASSUMED_MEMORY
 
 
-def _exported(forward: Forward, network: torch.nn.Module, example: Tensor, kept: _Kept) -> Forward:
+def _exported(forward: Forward, network: torch.nn.Module, example: Tensor, kept: Cached) -> Forward:
     """The forward read back from what was written, which is kept only if both agree."""
     import torch
 

@@ -1,10 +1,12 @@
 """Every pair of pictures at or above a threshold: exact, in tiles, within one folder or between several.
 
 ``pairs`` holds what is found, ``bounds`` tells cheaply which pairs cannot match, ``hamming`` does that for
-fingerprints, ``matching`` goes through the tiles.
+fingerprints, ``products`` multiplies, ``matching`` goes through the tiles, and ``remembered`` spares what was
+compared before.
 """
 
 from dedup.match.matching import find_matches
 from dedup.match.pairs import ROUNDING, FloatVector, IntVector, Matches, Nearest
+from dedup.match.remembered import find_remembered, names_of
 
-__all__ = ["ROUNDING", "FloatVector", "IntVector", "Matches", "Nearest", "find_matches"]
+__all__ = ["ROUNDING", "FloatVector", "IntVector", "Matches", "Nearest", "find_matches", "find_remembered", "names_of"]

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 import os
+import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,9 +22,9 @@ from dedup.errors import DedupError
 from dedup.match.bounds import Bounds, bounds_for, clustered
 from dedup.match.hamming import Plan, Table, pairs_of, plan_for, tables
 from dedup.match.on_device import TILE, OnDevice
-from dedup.match.pairs import ROUNDING, BoolVector, Found, IntVector, Matches, Nearest, best_first
+from dedup.match.pairs import ROUNDING, SLACK, BoolVector, Found, IntVector, Matches, Nearest, best_first, those
 from dedup.match.products import MARGIN_BFLOAT16, near, of_pairs, one_thread, worth_bfloat16
-from dedup.progress import Progress, Report, silent
+from dedup.progress import Cancelled, Progress, Report, silent
 from dedup.vectors import Vectors
 
 Rows = np.ndarray[Any, np.dtype[Any]]
@@ -32,6 +33,8 @@ Rows = np.ndarray[Any, np.dtype[Any]]
 MARGIN = 1e-4
 # About two gigabytes; more comes only from a threshold far too low, and is an error, never a cut.
 MAX_PAIRS = 120_000_000
+SECONDS_BETWEEN_KEEPING = 60
+FEW_FRESH = 8
 DEFAULT_TILE_BYTES = 64 << 20
 # Fewer rows are compared in full before bounds are found.
 WORTH_BOUNDS = 4096
@@ -41,12 +44,28 @@ RECENT_BLOCKS = 2
 WORTH_A_CLOSER_LOOK = 64  # pairs of a tile
 
 
+Halfway = Callable[[IntVector, Sequence[Found]], None]
+
+
+def nothing_kept(finished: IntVector, found: Sequence[Found]) -> None:
+    """What was found before a search is broken off is let go."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Which rows are compared: each of the first ``fresh`` ones with all that come after it."""
+
+    rows: IntVector
+    fresh: int
+
+
 @dataclass(frozen=True, slots=True)
 class _Job:
     """What all tiles share. ``order``: row numbers in the order of the tiles."""
 
     vectors: Vectors
     order: IntVector
+    fresh: int
     folders: IntVector
     within: bool
     threshold: float
@@ -83,6 +102,8 @@ def find_matches(
     report: Report = silent,
     tile_bytes: int = DEFAULT_TILE_BYTES,
     device: str = "cpu",
+    part: Part | None = None,
+    halfway: Halfway = nothing_kept,
 ) -> Matches:
     """Every pair of rows whose similarity is at or above the threshold, each once, best first.
 
@@ -90,45 +111,78 @@ def find_matches(
     similarity is the cosine; of fingerprints with several views, that of the best view. ``folders`` gives
     each row's folder number; with ``within=False`` only pairs from different folders come
     back. ``nearest`` collects the pairs below the threshold that deserve a look. Raises DedupError
-    when a low threshold makes more pairs than memory can hold.
+    when a low threshold makes more pairs than memory can hold. With ``part`` only some rows are compared.
+    ``halfway`` is called every minute, and when the search is broken off, with the rows that have been compared
+    with all they are to be compared with, and what was found so far.
     """
     vectors = Vectors.of(vectors)
     count = len(vectors)
     folders = np.zeros(count, dtype=np.int64) if folders is None else folders
     lowest = min(threshold, nearest.lowest) if nearest else threshold
-    bounds, many = bounds_for(vectors, lowest) if count >= WORTH_BOUNDS and device == "cpu" else (None, False)
-    order = np.lexsort((clustered(bounds), folders)) if bounds else np.argsort(folders, kind="stable")
+    part = part or Part(np.arange(count), count)
+    worth_bounds = part.fresh >= WORTH_BOUNDS and device == "cpu"
+    bounds, many = bounds_for(vectors, lowest) if worth_bounds else (None, False)
+    order = _ordered(part, folders, bounds)
     if nearest is not None:
         nearest.floor(count)  # of full length before several threads ask for it
     on_device = OnDevice(vectors, order, device) if device != "cpu" else None
     short = device == "cpu" and not vectors.is_bits and worth_bfloat16(count)
-    job = _Job(vectors, order, folders, within, threshold, nearest, bounds, on_device, short, many)
+    job = _Job(vectors, order, part.fresh, folders, within, threshold, nearest, bounds, on_device, short, many)
     work, items = _work(job, tile_bytes, device)
     found: list[Found] = []
     total = 0
-    for number, part in enumerate(_in_parallel(work, items, device)):
-        report(Progress("comparisons", number, len(items)))
-        if nearest is not None:
-            above = part[2] >= threshold - ROUNDING
-            nearest.add(part[0][~above], part[1][~above], part[2][~above])
-            part = part[0][above], part[1][above], part[2][above]
-        if len(part[0]):
-            found.append(part)
-        total += len(part[0])
-        if total > MAX_PAIRS:
-            raise DedupError(
-                f"More than {MAX_PAIRS:,} pairs are at or above the threshold {threshold:g}.",
-                "Choose a higher threshold.",
-            )
+    finished, kept = 0, time.monotonic()
+    try:
+        for number, pairs in enumerate(_in_parallel(work, items, device)):
+            report(Progress("comparisons", number, len(items)))
+            if nearest is not None:
+                above = pairs[2] >= threshold - ROUNDING
+                nearest.add(*those(pairs, ~above))
+                pairs = those(pairs, above)
+            if len(pairs[0]):
+                found.append(pairs)
+            total += len(pairs[0])
+            if total > MAX_PAIRS:
+                raise DedupError(
+                    f"More than {MAX_PAIRS:,} pairs are at or above the threshold {threshold:g}.",
+                    "Choose a higher threshold.",
+                )
+            finished = _rows_finished(items, number, finished)
+            if time.monotonic() - kept > SECONDS_BETWEEN_KEEPING:
+                halfway(order[:finished], found)
+                kept = time.monotonic()
+    except (KeyboardInterrupt, Cancelled):
+        halfway(order[:finished], found)
+        raise
     report(Progress("comparisons", len(items), len(items)))
+    if nearest is not None:
+        nearest.make_exact(vectors.similarity)
     return best_first(found)
+
+
+def _ordered(part: Part, folders: IntVector, bounds: Bounds | None) -> IntVector:
+    """The rows in the order of the tiles: by folder, and then like ones together; the fresh ones before the others."""
+    alike = clustered(bounds)[part.rows] if bounds else np.zeros(len(part.rows), dtype=np.int64)
+    is_old = np.arange(len(part.rows)) >= part.fresh
+    return part.rows[np.lexsort((alike, folders[part.rows], is_old))]
+
+
+def _rows_finished(items: list[Any], number: int, before: int) -> int:
+    """How many rows at the beginning have met all they are to be compared with once an item is done."""
+    if isinstance(items[number], Table):
+        return before
+    rows = items[number][0]
+    is_last = number + 1 == len(items) or items[number + 1][0] != rows
+    return rows.stop if is_last else before
 
 
 def _work(job: _Job, tile_bytes: int, device: str) -> tuple[Callable[[Any], Found], list[Any]]:
     """What is to be done for each item, and the items: tiles, or tables of fingerprints."""
     vectors = job.vectors
     distance = math.floor((1.0 - job.lowest + ROUNDING) * vectors.dim / 2)
-    plan = plan_for(len(vectors), vectors.dim, distance) if vectors.is_bits and device == "cpu" else None
+    # Tables find the pairs of all rows: of a few fresh ones the products are cheaper.
+    worth_tables = vectors.is_bits and device == "cpu" and job.fresh * FEW_FRESH >= len(vectors)
+    plan = plan_for(len(vectors), vectors.dim, distance) if worth_tables else None
     if plan is not None:
         return lambda table: _match_table(job, table, distance, plan), tables(vectors, plan)
     side = _tile_side(vectors, tile_bytes)
@@ -141,11 +195,18 @@ def _work(job: _Job, tile_bytes: int, device: str) -> tuple[Callable[[Any], Foun
         # Two blocks in float32 and two in bfloat16.
         wide = max(16, min(WIDE_TILE, tile_bytes // (12 * vectors.dim)))
         shape = wide, wide
-    return lambda tile: _match_tile(job, *tile), list(_tiles(job.folders[job.order], shape, job.within))
+    return lambda tile: _match_tile(job, *tile), list(_tiles(job.folders[job.order], shape, job.within, job.fresh))
 
 
 def _match_table(job: _Job, table: Table, distance: int, plan: Plan) -> Found:
-    return _wanted(job, *pairs_of(job.vectors, table, distance, plan))
+    """The pairs one table finds, of the rows that are compared."""
+    left, right = pairs_of(job.vectors, table, distance, plan)
+    compared = np.zeros(len(job.vectors), dtype=bool)
+    compared[job.order[: job.fresh]] = True
+    fresh = compared[left] | compared[right]
+    compared[job.order] = True
+    wanted = fresh & compared[left] & compared[right]
+    return _wanted(job, left[wanted], right[wanted])
 
 
 def _in_parallel(work: Callable[[Any], Found], items: list[Any], device: str) -> Iterator[Found]:
@@ -168,13 +229,13 @@ def _in_parallel(work: Callable[[Any], Found], items: list[Any], device: str) ->
                 future.cancel()
 
 
-def _tiles(folders: IntVector, shape: tuple[int, int], within: bool) -> Iterator[tuple[slice, slice]]:
-    """Blocks of the upper triangle that can hold wanted pairs; rows are sorted by folder."""
+def _tiles(folders: IntVector, shape: tuple[int, int], within: bool, fresh: int) -> Iterator[tuple[slice, slice]]:
+    """Blocks of the upper part of the first ``fresh`` rows that can hold wanted pairs; these are sorted by folder."""
     count = len(folders)
-    for top in range(0, count, shape[0]):
-        bottom = min(top + shape[0], count)
+    for top in range(0, fresh, shape[0]):
+        bottom = min(top + shape[0], fresh)
         first = top
-        if not within:
+        if not within and fresh == count:
             # Columns of the rows' own folder hold nothing: start where the next folder does.
             first = max(top, int(np.searchsorted(folders, folders[top], side="right")))
         for left in range(first, count, shape[1]):
@@ -214,7 +275,7 @@ def _wanted(job: _Job, left: IntVector, right: IntVector, similarity: Rows | Non
         if job.many:
             doubtful &= similarity <= job.threshold + MARGIN
         similarity[doubtful] = job.vectors.similarity(left[doubtful], right[doubtful])
-    good = similarity >= job.lowest - ROUNDING
+    good = similarity >= job.lowest - (SLACK if job.nearest else ROUNDING)
     left, right, similarity = left[good], right[good], similarity[good]
     return np.minimum(left, right).astype(np.int32), np.maximum(left, right).astype(np.int32), similarity
 

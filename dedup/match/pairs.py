@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,9 @@ Found = tuple[IntVector, IntVector, FloatVector]
 ROUNDING = 1e-9
 # Candidate pairs in memory before those beyond the nearest are let go: about a hundred megabytes.
 HELD_AT_ONCE = 2_000_000
+# Candidates are added with similarities that are this exact; so much below the last of the nearest may be one of them.
+SLACK = 1e-5
+MOST_IN_SLACK = 3  # times as many as are wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +39,18 @@ class Nearest:
 
     def __init__(self, lowest: float, most: int) -> None:
         self.lowest = lowest
-        self._most = most
+        self.most = most
         self._found: list[Found] = []
         self._held = 0
         self._limit = 0
         self._floor: np.ndarray[Any, np.dtype[np.float32]] = np.empty(0, dtype=np.float32)
+        self._has_more: BoolVector = np.empty(0, dtype=bool)
 
-    @property
-    def cut(self) -> int:
-        """How many rows have more than ``most`` others at or above ``lowest``."""
+    def is_cut(self, count: int) -> BoolVector:
+        """(count,) which rows have more than ``most`` others at or above ``lowest``."""
         self._prune()
-        return int((self._floor > self.lowest).sum())
+        self.floor(count)
+        return self._has_more[:count]
 
     def floor(self, count: int) -> np.ndarray[Any, np.dtype[np.float32]]:
         """(count,) of each row the similarity that a pair must exceed to be among its nearest, as far as is known."""
@@ -54,6 +58,7 @@ class Nearest:
             grown = np.full(count, self.lowest, dtype=np.float32)
             grown[: len(self._floor)] = self._floor
             self._floor = grown
+            self._has_more = np.concatenate([self._has_more, np.zeros(count - len(self._has_more), dtype=bool)])
         return self._floor
 
     def add(self, left: IntVector, right: IntVector, similarity: FloatVector) -> None:
@@ -65,22 +70,35 @@ class Nearest:
         if self._held > self._limit + min(HELD_AT_ONCE, max(4096, self._limit)):
             self._prune()
 
+    def make_exact(self, similarity: Callable[[IntVector, IntVector], FloatVector]) -> None:
+        """Replace the similarities that pairs were added with by exact ones, and keep what is among the nearest."""
+        self._prune()
+        left, right, _ = self._found[0]
+        exact = similarity(left, right)
+        reached = exact >= self.lowest - ROUNDING
+        self._found = [(left[reached], right[reached], exact[reached])]
+        self._prune(slack=0.0)
+
     def matches(self) -> Matches:
         """The pairs that remain, best first."""
         self._prune()
         return best_first(self._found)
 
-    def _prune(self) -> None:
+    def _prune(self, slack: float = SLACK) -> None:
         pairs = best_first(self._found)
         if len(pairs):
             rows, rank, place = _ranks(pairs.left, pairs.right)
-            among = rank < self._most
-            keep = np.zeros(len(pairs), dtype=bool)
-            keep[place[among]] = True
             # The next after the nearest shows that a row has more; what is below cannot be among them.
-            full = rank == self._most
+            full = rank == self.most
             floor = self.floor(int(rows.max()) + 1)
-            floor[rows[full]] = np.maximum(floor[rows[full]], pairs.similarity[place[full]].astype(np.float32))
+            least = (pairs.similarity[place[full]] - slack).astype(np.float32)
+            floor[rows[full]] = np.maximum(floor[rows[full]], least)
+            self._has_more[rows[full]] = True
+            keep = np.zeros(len(pairs), dtype=bool)
+            keep[place[rank < self.most]] = True
+            if slack:
+                near = pairs.similarity[place] >= np.where(self._has_more, floor, np.inf)[rows]
+                keep[place[near & (rank < MOST_IN_SLACK * self.most)]] = True
             pairs = Matches(pairs.left[keep], pairs.right[keep], pairs.similarity[keep])
         self._found, self._held = [(pairs.left, pairs.right, pairs.similarity)], len(pairs)
         self._limit = self._held
@@ -93,6 +111,11 @@ def _ranks(left: IntVector, right: IntVector) -> tuple[IntVector, IntVector, Int
     order = np.lexsort((place, rows))
     rows, place = rows[order], place[order]
     return rows, np.arange(len(rows)) - np.searchsorted(rows, rows), place
+
+
+def those(pairs: Found, wanted: BoolVector) -> Found:
+    """Some of the pairs."""
+    return pairs[0][wanted], pairs[1][wanted], pairs[2][wanted]
 
 
 def best_first(found: Sequence[Found]) -> Matches:

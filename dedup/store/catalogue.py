@@ -222,28 +222,30 @@ class Catalogue:
     def load(self, provenance: Provenance) -> tuple[list[Picture], Vectors]:
         """The pictures of a set in path order and their vectors; none where there is no such set.
 
-        Row i of the vectors belongs to picture i: both come from the same row of one query.
+        Row i of the vectors belongs to picture i. The vectors are read straight into their places: gigabytes of
+        them are never there twice.
         """
-        pictures: list[Picture] = []
         set_id = next((row.id for row in self.sets() if row.provenance == provenance), 0)
-        count = next(self.query("SELECT count(*) FROM embeddings WHERE set_id = ?", (set_id,)))[0]
-        vectors = Vectors.empty(provenance, count)
-        rows = self.query(
-            "SELECT p.path, p.size, p.mtime_ns, p.width, p.height, p.format, p.digest, e.contrast, "
-            "p.several_frames, coalesce(p.frame, x''), e.vector "
-            "FROM embeddings e JOIN pictures p ON p.id = e.picture_id "
-            "WHERE e.set_id = ? AND p.state = 'ok' ORDER BY e.id",
+        found = self.query(
+            "SELECT e.id, p.path, p.size, p.mtime_ns, p.width, p.height, p.format, p.digest, e.contrast, "
+            "p.several_frames, coalesce(p.frame, x'') "
+            "FROM embeddings e JOIN pictures p ON p.id = e.picture_id WHERE e.set_id = ? AND p.state = 'ok'",
             (set_id,),
         )
+        pictures = [(id_, Picture(self.root, path_from_column(path), *facts)) for id_, path, *facts in found]
+        pictures.sort(key=lambda row: row[1].path)
+        place_of = {id_: place for place, (id_, _) in enumerate(pictures)}
+        vectors = Vectors.empty(provenance, len(pictures))
+        rows = self.query("SELECT id, vector FROM embeddings WHERE set_id = ? ORDER BY id", (set_id,))
         with closing(rows):
-            for path, *facts, vector in rows:
-                line = vectors.rows[len(pictures)]
+            for id_, vector in rows:
+                if (place := place_of.get(id_)) is None:
+                    continue
+                line = vectors.rows[place]
                 if len(vector) != line.nbytes:
                     raise DedupError(f"A vector in {self.path} has the wrong length.", "Index again with --all.")
-                vectors.rows[len(pictures)] = from_blob(vector, line)
-                pictures.append(Picture(self.root, path_from_column(path), *facts))
-        order = sorted(range(len(pictures)), key=lambda row: pictures[row].path)
-        return [pictures[row] for row in order], vectors.take(order)
+                vectors.rows[place] = from_blob(vector, line)
+        return [picture for _, picture in pictures], vectors
 
     # -- health -----------------------------------------------------------------------
 

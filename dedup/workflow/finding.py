@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from dedup import comparison, filenames, scan, trash
+from dedup.cache import Cached
 from dedup.comparison import Wanted
 from dedup.errors import DedupError
 from dedup.keep import MARKS, Group, KeepRule, Match, keep_order, make_groups
@@ -148,7 +150,14 @@ def _neighbours(
         sure=comparison.marks(provenance),
         device=comparison.matching_device(len(gathered.pictures), provenance.dim),
         report=report,
+        memory=partial(_remembered, [store.root for store in stores], provenance, within),
     )
+
+
+def _remembered(roots: Sequence[Path], provenance: Provenance, within: bool, what: str) -> Cached:
+    """Where what was found among these folders is kept; among others, or with another encoder, it is found anew."""
+    names = what, str(within), str(provenance), *map(str, roots)
+    return Cached("matches", ".npz", names)
 
 
 def _notices(encoder: str, sure: bool, options: FindOptions, cut: int) -> list[str]:
