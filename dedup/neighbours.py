@@ -6,6 +6,7 @@ thousand copies of one file cost one comparison, and no list of their half a mil
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +17,19 @@ import numpy as np
 from dedup.cache import Cached
 from dedup.clusters import Clusters
 from dedup.keep import SURE, Match
-from dedup.match import ROUNDING, IntVector, Matches, Nearest, find_matches, find_remembered, names_of
+from dedup.match import (
+    NO_MATCHES,
+    ROUNDING,
+    Adjacency,
+    Buckets,
+    IntVector,
+    Matches,
+    Nearest,
+    find_matches,
+    find_remembered,
+    names_of,
+    united,
+)
 from dedup.progress import Progress, Report, silent
 from dedup.provenance import BITS, Provenance
 from dedup.store import Picture
@@ -114,9 +127,11 @@ class Neighbours:
         self._within = within
         self._dismissed = dismissed
         self.cut = 0
-        self._files_of: list[list[int]] = []
         self._content_of = self._collapse()
+        self._files_of = Buckets(self._content_of)
         self._links: dict[int, dict[int, _Link]] = {}
+        # Without a look at the pixels the pairs at the threshold are all there is to know.
+        self._unseen = Adjacency(0, NO_MATCHES, np.empty(0, dtype=bool))
         self._compared: set[int] = set()
         self._first: set[int] = set()
         self._clusters = Clusters(len(self._files_of))
@@ -124,12 +139,13 @@ class Neighbours:
 
     def candidates(self) -> list[int]:
         """The numbers of the pictures that may have a match, in order."""
-        linked = {content for content, links in self._links.items() if any(map(self._shows, links.values()))}
-        return [
-            number
-            for number, content in enumerate(self._content_of)
-            if len(self._files_of[content]) > 1 or content in linked
-        ]
+        linked = np.zeros(len(self._files_of), dtype=bool)
+        linked[[content for content, links in self._links.items() if any(map(self._shows, links.values()))]] = True
+        if self._look_alikes:
+            linked[self._unseen.rows()] = True
+        several = np.bincount(self._content_of, minlength=len(linked)) > 1
+        found: list[int] = np.flatnonzero((linked | several)[self._content_of]).tolist()
+        return found
 
     def settle(self, key: Callable[[int], Any], *, compare: bool = False) -> set[int]:
         """The numbers of the pictures that, as far as the evidence tells, are edits of others here.
@@ -171,7 +187,7 @@ class Neighbours:
             return False
         if self._is_evident_edit(content):
             return True
-        seen = [link.seen for link in self._links.get(content, {}).values() if link.seen and link.is_duplicate]
+        seen = [link.seen for link in self._links_of(content).values() if link.seen and link.is_duplicate]
         return sum(one.edit == 1 for one in seen) > sum(one.edit == 2 for one in seen)
 
     def _is_evident_edit(self, content: int) -> bool:
@@ -180,14 +196,14 @@ class Neighbours:
         return fewer and content not in self._first
 
     def _evidently_made_from(self, content: int) -> list[int]:
-        links = self._links.get(content, {}).items()
+        links = self._links_of(content).items()
         return [other for other, link in links if link.is_duplicate and link.seen and link.seen.evident_edit == 1]
 
     def may_be_sure(self, number: int) -> bool:
         """Whether a picture is known to have a match as sure as the same picture."""
         content = self._content_of[number]
-        seen = (link.seen for link in self._links.get(content, {}).values())
-        return len(self._files_of[content]) > 1 or any(one is not None and one.tier in SURE for one in seen)
+        seen = (link.seen for link in self._links_of(content).values())
+        return self._files_of.size(content) > 1 or any(one is not None and one.tier in SURE for one in seen)
 
     def closeness(self, number: int) -> float:
         """How exactly a picture agrees with its duplicates on average, 0 to 1: an original more than its edits do.
@@ -196,7 +212,7 @@ class Neighbours:
         """
         if self._content_of[number] not in self._compared:
             return 0.0
-        links = self._links.get(self._content_of[number], {}).values()
+        links = self._links_of(self._content_of[number]).values()
         seen = [link.seen.closeness for link in links if link.is_duplicate and link.seen is not None]
         return sum(seen) / len(seen) if seen else 0.0
 
@@ -204,11 +220,11 @@ class Neighbours:
         """The direct matches of one picture, none of them dismissed."""
         content = self._content_of[number]
         digest = self._pictures[number].digest
-        if len(self._files_of[content]) > 1 and not self._dismissed(digest, digest):
+        if self._files_of.size(content) > 1 and not self._dismissed(digest, digest):
             for other in self._wanted(number, content):
                 yield Match(other, 1.0, IDENTICAL, self._bits, self._sure, remark=sentence(Verification(IDENTICAL)))
         self._look_around(content)
-        for other_content, link in sorted(self._links.get(content, {}).items()):
+        for other_content, link in sorted(self._links_of(content).items()):
             if self._shows(link) and not self._dismissed(digest, self._digest(other_content)):
                 for other in self._wanted(number, other_content):
                     yield self._match(other, link)
@@ -218,9 +234,9 @@ class Neighbours:
         one, two = self._content_of[first], self._content_of[second]
         if one == two:
             return Match(second, 1.0, IDENTICAL, self._bits, self._sure, remark=sentence(Verification(IDENTICAL)))
-        if two not in self._links.get(one, {}):
+        if two not in self._links_of(one):
             self._connect(self._all_pairs([(one, two)]))
-        link = self._links[one][two]
+        link = self._links_of(one)[two]
         return self._match(second, link) if self._shows(link) else None
 
     def _match(self, other: int, link: _Link) -> Match:
@@ -242,34 +258,28 @@ class Neighbours:
 
     # -- contents ---------------------------------------------------------------------
 
-    def _collapse(self) -> list[int]:
+    def _collapse(self) -> IntVector:
+        """(pictures,) the number of each one's content, in the order in which they first come."""
         numbers: dict[bytes, int] = {}
-        content_of = []
-        for number, picture in enumerate(self._pictures):
-            content = numbers.setdefault(picture.digest, len(numbers))
-            if content == len(self._files_of):
-                self._files_of.append([])
-            self._files_of[content].append(number)
-            content_of.append(content)
-        return content_of
+        contents = (numbers.setdefault(picture.digest, len(numbers)) for picture in self._pictures)
+        return np.fromiter(contents, dtype=np.int32, count=len(self._pictures))
 
     def _folders_of_contents(self) -> IntVector:
         """Each content's folder number; a content found in several folders gets a number of its own."""
-        beyond = max(self._folders, default=0) + 1
-        folders = []
-        for content, files in enumerate(self._files_of):
-            places = {self._folders[number] for number in files}
-            folders.append(places.pop() if len(places) == 1 else beyond + content)
-        return np.array(folders, dtype=np.int64)
+        folders = np.array(self._folders, dtype=np.int64)
+        found = folders[self._files_of.firsts()]
+        several = np.unique(self._content_of[folders != found[self._content_of]])
+        found[several] = folders.max(initial=0) + 1 + several
+        return found
 
     # -- which pairs to look at ---------------------------------------------------------
 
-    def _similar_contents(self, depth: Depth | None, device: str, report: Report) -> dict[tuple[int, int], float]:
-        """The pairs of contents at the threshold, and with ``depth`` those below it that deserve a look.
+    def _similar_contents(self, depth: Depth | None, device: str, report: Report) -> Matches:
+        """The pairs of contents at the threshold, and with ``depth`` those below it that deserve a look, best first.
 
         With each its similarity, of the embeddings or the frames.
         """
-        files = np.array([files[0] for files in self._files_of], dtype=np.int64)
+        files = self._files_of.firsts()
         folders = self._folders_of_contents()
         nearest = Nearest(depth.lowest, depth.most) if depth and self._verify else None
         vectors = self._vectors.take(files)
@@ -277,11 +287,7 @@ class Neighbours:
         if nearest is not None and depth is not None:
             found += [nearest.matches(), self._similar_frames(files, folders, depth.most, report)]
             self.cut = int(nearest.is_cut(len(files)).sum())
-        pairs: dict[tuple[int, int], float] = {}
-        for matches in reversed(found):
-            both = zip(matches.left.tolist(), matches.right.tolist(), strict=True)
-            pairs.update(zip(both, matches.similarity.tolist(), strict=True))
-        return pairs
+        return united(found)
 
     def _similar_frames(self, files: IntVector, folders: IntVector, most: int, report: Report) -> Matches:
         """Pairs of contents whose whole frames look alike in black and white: thumbnails, blurs, posters."""
@@ -316,43 +322,60 @@ class Neighbours:
             search = partial(find_remembered, self._memory(what), names)
         return search(vectors, threshold, folders, within=self._within, nearest=nearest, device=device, report=report)
 
-    def _explore(self, pairs: Mapping[tuple[int, int], float], report: Report) -> None:
+    def _explore(self, pairs: Matches, report: Report) -> None:
         """Look at pairs, the most similar first; one that two others have already made part of a cluster can wait.
 
         Without this the members of a large set would all be looked at beside each other: the keeper is enough.
         """
-        ordered = sorted(pairs, key=lambda pair: (-pairs[pair], pair))
         if self._verify is None:
-            self._connect(ordered)
+            self._unseen = self._as_matched(pairs)
             return
-        total = len(ordered)
-        while ordered:
-            report(Progress("pairs considered", total - len(ordered), total))
-            batch, ordered = self._joining(ordered)
+        total = len(pairs)
+        left: IntVector = np.arange(total)
+        while len(left):
+            report(Progress("pairs considered", total - len(left), total))
+            batch, left = self._joining(pairs, left)
             self._connect(batch)
         report(Progress("pairs considered", total, total))
 
-    def _joining(self, pairs: Sequence[tuple[int, int]]) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
-        """(pairs that would join clusters if all of them were duplicates, those that may be needed if not)."""
+    def _as_matched(self, pairs: Matches) -> Adjacency:
+        flat = np.array([picture.contrast < FLAT_CONTRAST for picture in self._pictures], dtype=bool)
+        files = self._files_of.firsts()
+        first, second = files[pairs.left], files[pairs.right]
+        # What shows next to nothing is no look-alike of anything: encoders see no difference there.
+        shown = ~(flat[first] | flat[second])
+        matched = Matches(pairs.left[shown], pairs.right[shown], pairs.similarity[shown])
+        return Adjacency(len(files), matched, self._only_turned(first[shown], second[shown]))
+
+    def _links_of(self, content: int) -> Mapping[int, _Link]:
+        """How a content is linked to others, by their numbers."""
+        known = self._links.get(content, {})
+        if self._verify is not None:
+            return known
+        matched = {other: _Link(alike, True, turned, None) for other, alike, turned in self._unseen.of(content)}
+        return {**matched, **known}
+
+    def _joining(self, pairs: Matches, places: IntVector) -> tuple[list[tuple[int, int]], IntVector]:
+        """(pairs that would join clusters if all were duplicates, the places of those that may be needed if not)."""
         hoped = self._clusters.copy()
         batch: list[tuple[int, int]] = []
-        later: list[tuple[int, int]] = []
-        for place, pair in enumerate(pairs):
+        later = array("q")
+        for at, place in enumerate(places):
             if len(batch) >= LOOKED_AT_ONCE:
-                later += pairs[place:]
-                break
+                return batch, np.concatenate([np.array(later, dtype=np.int64), places[at:]])
+            pair = int(pairs.left[place]), int(pairs.right[place])
             if self._clusters.root(pair[0]) == self._clusters.root(pair[1]):
                 continue
             if hoped.root(pair[0]) == hoped.root(pair[1]):
-                later.append(pair)
+                later.append(place)
             else:
                 batch.append(pair)
                 hoped.join(*pair)
-        return batch, later
+        return batch, np.array(later, dtype=np.int64)
 
     def _look_around(self, content: int) -> None:
         """Look at a content beside those of its cluster that it was not compared with, before it becomes a keeper."""
-        known = self._links.get(content, {})
+        known = self._links_of(content)
         missing = [other for other in self._clusters.of(content) if other != content and other not in known]
         if self._verify is not None and missing:
             self._connect(self._all_pairs((content, other) for other in missing[:MOST_OF_CLUSTER]))

@@ -222,7 +222,7 @@ def test_the_nearest_are_kept_and_the_rest_is_counted() -> None:
         wanted |= {(min(one, two), max(one, two)) for two in sorted(others, key=lambda two: -similarity[one, two])[:3]}
     assert set(zip(pairs.left.tolist(), pairs.right.tolist(), strict=True)) == wanted
     near = (similarity >= 0.2) & (similarity < 0.9) & ~np.eye(60, dtype=bool)
-    assert nearest.cut == int((near.sum(axis=1) > 3).sum())
+    assert nearest.is_cut(60).sum() == (near.sum(axis=1) > 3).sum()
     assert (above.similarity >= 0.9 - 1e-9).all()
 
 

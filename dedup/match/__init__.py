@@ -2,11 +2,25 @@
 
 ``pairs`` holds what is found, ``bounds`` tells cheaply which pairs cannot match, ``hamming`` does that for
 fingerprints, ``products`` multiplies, ``matching`` goes through the tiles, and ``remembered`` spares what was
-compared before.
+compared before. ``adjacency`` looks pairs up by their members.
 """
 
+from dedup.match.adjacency import Adjacency, Buckets
 from dedup.match.matching import find_matches
-from dedup.match.pairs import ROUNDING, FloatVector, IntVector, Matches, Nearest
+from dedup.match.pairs import NO_MATCHES, ROUNDING, FloatVector, IntVector, Matches, Nearest, united
 from dedup.match.remembered import find_remembered, names_of
 
-__all__ = ["ROUNDING", "FloatVector", "IntVector", "Matches", "Nearest", "find_matches", "find_remembered", "names_of"]
+__all__ = [
+    "NO_MATCHES",
+    "ROUNDING",
+    "Adjacency",
+    "Buckets",
+    "FloatVector",
+    "IntVector",
+    "Matches",
+    "Nearest",
+    "find_matches",
+    "find_remembered",
+    "names_of",
+    "united",
+]

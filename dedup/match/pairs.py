@@ -34,6 +34,9 @@ class Matches:
         return len(self.left)
 
 
+NO_MATCHES = Matches(np.empty(0, dtype=np.int32), np.empty(0, dtype=np.int32), np.empty(0))
+
+
 class Nearest:
     """Pairs collected while matching: of each row its ``most`` nearest at or above ``lowest``, in either direction."""
 
@@ -111,6 +114,16 @@ def _ranks(left: IntVector, right: IntVector) -> tuple[IntVector, IntVector, Int
     order = np.lexsort((place, rows))
     rows, place = rows[order], place[order]
     return rows, np.arange(len(rows)) - np.searchsorted(rows, rows), place
+
+
+def united(parts: Sequence[Matches]) -> Matches:
+    """All pairs, best first; one found several times has the similarity of the part named first."""
+    if len(parts) == 1:
+        return parts[0]
+    left, right = (np.concatenate(sides) for sides in ([one.left for one in parts], [one.right for one in parts]))
+    similarity = np.concatenate([one.similarity for one in parts])
+    _, first = np.unique(left.astype(np.int64) << 32 | right, return_index=True)
+    return best_first([(left[first], right[first], similarity[first])])
 
 
 def those(pairs: Found, wanted: BoolVector) -> Found:
