@@ -42,6 +42,7 @@ from dedup.settings import Settings
 MEGAPIXELS = {"small": 0.2, "9": 9.0, "12": 12.0, "24": 24.0}
 SAVED_AS = {"jpeg": "jpg", "png": "png", "webp": "webp", "heic": "heic"}
 BATCH = 32
+EAGER = 64  # pictures for what takes long
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +104,52 @@ def rows_of(folder: Path, encoder: str, others: bool) -> Iterator[tuple[str, Cos
 
     torch.set_num_threads(1)
     yield "decoding alone, one core", measured(decode, count)
+    some_files = files[:EAGER]
+    yield "full Pillow decode, one core", measured(lambda: _whole(folder, some_files, encode), len(some_files))
     batches = [torch.from_numpy(np.stack(ready[start : start + BATCH])) for start in range(0, count, BATCH)]
     encode.encode(batches[0])
     yield "encoder alone", measured(lambda: [encode.encode(batch) for batch in batches], count)
+    if encoder == "efficientnet-lite0":
+        some = ready[:EAGER]
+        yield "its network as PyTorch runs it, one core", measured(lambda: _eager(some), len(some))
     torch.set_num_threads(default_workers())
     yield "index, whole", measured(lambda: workflow.index(folder, Settings(encoder=encoder), silent), count)
     yield "the seed's way: full decode, then the encoder", measured(lambda: _seeds_way(folder, files, encode), count)
     if others:
         yield from _others(folder, count)
+
+
+def _whole(folder: Path, files: Any, encode: Any) -> list[Any]:
+    """What the encoder takes of each picture decoded at its full size."""
+    found = []
+    for facts in files:
+        with Image.open(folder / facts.path) as image:
+            found.append(encode.prepare(image.convert("RGB")))
+    return found
+
+
+def _eager(pixels: Any) -> None:
+    """The default encoder's network in float32, as its package gives it."""
+    import torch
+    from efficientnet_lite_pytorch import EfficientNet
+
+    network = EfficientNet.from_name("efficientnet-lite0").eval()
+    with torch.inference_mode():
+        for start in range(0, len(pixels), BATCH):
+            batch = torch.from_numpy(np.stack(pixels[start : start + BATCH]))
+            network.extract_features((batch.float() / 255 - 0.498) / 0.502)
+
+
+def least_cosine(folder: Path, encoder: str) -> float:
+    """The least cosine between an embedding of a picture as ``index`` decodes it and of the whole decode."""
+    import torch
+
+    encode = spec(encoder).load(LoadOptions())
+    files = list_pictures(folder).files[:EAGER]
+    ours = [read_and_prepare(folder, facts, encode.prepare, 100).pixels for facts in files]
+    rows = [encode.encode(torch.from_numpy(np.stack(one))) for one in (ours, _whole(folder, files, encode))]
+    one, two = (part / np.linalg.norm(part, axis=1, keepdims=True) for part in rows)
+    return float(np.einsum("ij,ij->i", one, two).min())
 
 
 def _seeds_way(folder: Path, files: Any, encode: Any) -> None:
@@ -169,13 +208,17 @@ def main(words: list[str] | None = None) -> int:
                 with tempfile.TemporaryDirectory() as scratch:
                     folder = make_folder(options.photos, size, kind, count, Path(scratch))
                     costs = list(rows_of(folder, encoder, encoder != "efficientnet-lite0"))
+                    cosine = least_cosine(folder, encoder)
                 print(f"\n{encoder}, {kind}, {MEGAPIXELS[size]:g} megapixels\n")
                 print(table(["", "CPU ms", "wall ms", "pictures/s", "of decoding + encoder"], _lines(costs)))
+                if encoder == "efficientnet-lite0":
+                    print(f"\nLeast cosine between embeddings of this decode and of the full one: {cosine:.4f}")
     return 0
 
 
 def _lines(costs: list[tuple[str, Cost]]) -> Iterator[list[str]]:
-    parts = costs[0][1].cpu + costs[1][1].cpu
+    alone = dict(costs)
+    parts = alone["decoding alone, one core"].cpu + alone["encoder alone"].cpu
     for name, cost in costs:
         yield [
             name,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
+from array import array
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
@@ -225,27 +227,40 @@ class Catalogue:
         Row i of the vectors belongs to picture i. The vectors are read straight into their places: gigabytes of
         them are never there twice.
         """
-        set_id = next((row.id for row in self.sets() if row.provenance == provenance), 0)
+        with transaction(self.connection, self.path, reading=True):
+            set_id = next((row.id for row in self.sets() if row.provenance == provenance), 0)
+            return self._load(set_id, provenance)
+
+    def _load(self, set_id: int, provenance: Provenance) -> tuple[list[Picture], Vectors]:
         found = self.query(
             "SELECT e.id, p.path, p.size, p.mtime_ns, p.width, p.height, p.format, p.digest, e.contrast, "
             "p.several_frames, coalesce(p.frame, x'') "
-            "FROM embeddings e JOIN pictures p ON p.id = e.picture_id WHERE e.set_id = ? AND p.state = 'ok'",
+            "FROM embeddings e JOIN pictures p ON p.id = e.picture_id WHERE e.set_id = ? AND p.state = 'ok' "
+            "ORDER BY e.id",
             (set_id,),
         )
-        pictures = [(id_, Picture(self.root, path_from_column(path), *facts)) for id_, path, *facts in found]
-        pictures.sort(key=lambda row: row[1].path)
-        place_of = {id_: place for place, (id_, _) in enumerate(pictures)}
+        ids, pictures = array("q"), []
+        for id_, path, size, mtime_ns, width, height, kind, *facts in found:
+            ids.append(id_)
+            shape = width, height, sys.intern(kind)
+            pictures.append(Picture(self.root, path_from_column(path), size, mtime_ns, *shape, *facts))
+        order = np.array(sorted(range(len(pictures)), key=lambda row: pictures[row].path), dtype=np.int64)
         vectors = Vectors.empty(provenance, len(pictures))
-        rows = self.query("SELECT id, vector FROM embeddings WHERE set_id = ? ORDER BY id", (set_id,))
+        places = np.argsort(order)  # of the rows as they come
+        rows = self.query(
+            "SELECT e.id, e.vector FROM embeddings e JOIN pictures p ON p.id = e.picture_id "
+            "WHERE e.set_id = ? AND p.state = 'ok' "
+            "ORDER BY e.id",
+            (set_id,),
+        )
         with closing(rows):
-            for id_, vector in rows:
-                if (place := place_of.get(id_)) is None:
-                    continue
+            for (id_, vector), row, place in zip(rows, ids, places, strict=True):
+                assert id_ == row  # the same rows in the same order: nothing is written in between
                 line = vectors.rows[place]
                 if len(vector) != line.nbytes:
                     raise DedupError(f"A vector in {self.path} has the wrong length.", "Index again with --all.")
                 vectors.rows[place] = from_blob(vector, line)
-        return [picture for _, picture in pictures], vectors
+        return [pictures[row] for row in order], vectors
 
     # -- health -----------------------------------------------------------------------
 

@@ -116,10 +116,13 @@ def _is_full(path: Path) -> bool:
 
 
 @contextmanager
-def transaction(connection: sqlite3.Connection, path: Path) -> Iterator[sqlite3.Connection]:
-    """One write transaction: all of it is committed, or none; raises DedupError on any SQLite error."""
+def transaction(connection: sqlite3.Connection, path: Path, *, reading: bool = False) -> Iterator[sqlite3.Connection]:
+    """One transaction: all of it is committed, or none; raises DedupError on any SQLite error.
+
+    With ``reading`` all its statements see the database as it was at the first, and keep nobody from writing.
+    """
     try:
-        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("BEGIN DEFERRED" if reading else "BEGIN IMMEDIATE")
         try:
             yield connection
         except BaseException:
