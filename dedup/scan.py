@@ -44,6 +44,9 @@ class FileFacts(NamedTuple):
         return self.device, self.inode
 
 
+DEVICE_AND_INODE = slice(3, 5)
+
+
 @dataclass(slots=True)
 class Listing:
     """The picture files of a folder in path order, each file once, and what was passed over.
@@ -102,13 +105,15 @@ def compare(listing: Listing, known: Mapping[str, tuple[int, int]]) -> Changes:
     """
     new, changed, unchanged = [], [], []
     for found in listing.files:
-        before = known.get(found.path)
+        before = known.get(found[0])
         if before is None:
             new.append(found)
-        elif before == (found.size, found.mtime_ns):
+        elif before == found[1:3]:
             unchanged.append(found)
         else:
             changed.append(found)
+    if len(unchanged) + len(changed) == len(known):
+        return Changes(new, changed, unchanged, [])
     present = {found.path for found in listing.files}
     closed = tuple(f"{folder}/" if folder else "" for folder in listing.closed)
     gone = sorted(path for path in known if path not in present and not (closed and path.startswith(closed)))
@@ -118,18 +123,20 @@ def compare(listing: Listing, known: Mapping[str, tuple[int, int]]) -> Changes:
 def _read_folder(listing: Listing, relative: str) -> list[str]:
     """Add the pictures of one folder to the listing; the subfolders to visit come back."""
     subfolders = []
+    prefix = f"{relative}/" if relative else ""
     try:
         with os.scandir(listing.root / relative if relative else listing.root) as entries:
             for entry in entries:
-                path = f"{relative}/{entry.name}" if relative else entry.name
+                path = prefix + entry.name
+                is_picture = is_picture_name(entry.name)
                 try:
-                    if entry.is_symlink():
-                        listing.links += is_picture_name(entry.name)
-                    elif entry.is_dir(follow_symlinks=False):
-                        if not is_skipped_folder(path):
-                            subfolders.append(path)
-                    elif is_picture_name(entry.name) and entry.is_file(follow_symlinks=False):
+                    # What most entries are is asked first.
+                    if is_picture and entry.is_file(follow_symlinks=False):
                         listing.files.append(_facts(path, entry))
+                    elif entry.is_symlink():
+                        listing.links += is_picture
+                    elif entry.is_dir(follow_symlinks=False) and not is_skipped_folder(path):
+                        subfolders.append(path)
                 except OSError as problem:
                     listing.refused.append(Skipped(entry.path, _reason(problem)))
     except OSError as problem:
@@ -141,10 +148,12 @@ def _read_folder(listing: Listing, relative: str) -> list[str]:
 def _facts(path: str, entry: os.DirEntry[str]) -> FileFacts:
     # On Windows a directory entry carries no inode: ask the file itself.
     status = os.stat(entry.path) if os.name == "nt" else entry.stat(follow_symlinks=False)
-    return FileFacts(path, status.st_size, status.st_mtime_ns, status.st_dev, status.st_ino)
+    return FileFacts._make((path, status.st_size, status.st_mtime_ns, status.st_dev, status.st_ino))
 
 
 def _drop_hard_links(listing: Listing) -> None:
+    if len({found[DEVICE_AND_INODE] for found in listing.files}) == len(listing.files):
+        return
     seen: set[tuple[int, int]] = set()
     unique = []
     for found in listing.files:

@@ -200,10 +200,10 @@ def test_an_index_without_frames_is_completed(family: Path) -> None:
     with closing(sqlite3.connect(family / "image_database.db")) as db, db:
         db.execute("UPDATE pictures SET frame = NULL WHERE path = 'half.jpg'")
     with Catalogue(family) as store:
-        assert store.without_frame() == {"half.jpg"}
+        assert store.lacking([]) == {"half.jpg"}
     assert index(family).encoded == 1
     with Catalogue(family) as store:
-        assert store.without_frame() == set()
+        assert store.lacking([]) == set()
 
 
 # -- the nearest of each picture --------------------------------------------------------

@@ -126,14 +126,13 @@ def _identity_in_registry(row: EncoderSpec, options: LoadOptions) -> _Identity:
 def _without_vector(store: Catalogue, changes: scan.Changes, wanted: _Identity) -> list[scan.FileFacts]:
     """New and changed files, and unchanged readable ones that lack a vector of this encoder."""
     encoder, layers, preprocessing, checkpoint = wanted
-    embedded: dict[str, set[str]] = {layer: set() for layer in layers}
+    sets: dict[str, list[int]] = {layer: [] for layer in layers}
     for row in store.sets():
         made_by = row.provenance
         same_encoder = (made_by.encoder, made_by.preprocessing) == (encoder, preprocessing)
-        fits = checkpoint == made_by.checkpoint or (checkpoint == "" and not embedded.get(made_by.layer))
-        if same_encoder and made_by.layer in embedded and fits:
-            embedded[made_by.layer] |= store.embedded(row.id)
-    covered = set.intersection(*embedded.values()) - store.without_frame()
-    unreadable = store.unreadable()
-    missing = [found for found in changes.unchanged if found.path not in covered and found.path not in unreadable]
+        fits = checkpoint == made_by.checkpoint or (checkpoint == "" and not sets.get(made_by.layer))
+        if same_encoder and made_by.layer in sets and fits:
+            sets[made_by.layer].append(row.id)
+    lacking = store.lacking(sets.values())
+    missing = [found for found in changes.unchanged if found.path in lacking] if lacking else []
     return sorted([*changes.new, *changes.changed, *missing])
