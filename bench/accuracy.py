@@ -246,7 +246,13 @@ def main() -> None:
         run = measured(arguments.pictures, root, photos, arguments.seed, tools)
     text = document(run)
     print(text)
-    arguments.results.write_text(text, encoding="utf-8")
+    arguments.results.write_text(_before(arguments.results, text) + text, encoding="utf-8")
+
+
+def _before(results: Path, text: str) -> str:
+    """What stands in the file before these tables: those of the other benchmarks."""
+    old = results.read_text(encoding="utf-8") if results.is_file() else ""
+    return old.partition(text.partition("\n")[0] + "\n")[0]
 
 
 if __name__ == "__main__":

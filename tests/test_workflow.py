@@ -14,7 +14,7 @@ import pytest
 from conftest import FAKE, FAST, FakeEncoder, Recorder, find, index, names_of, picture, resaved, save_picture, tree
 from PIL import Image
 
-from dedup import workflow
+from dedup import settings, workflow
 from dedup.errors import DedupError
 from dedup.keep import KeepRule
 from dedup.progress import Cancelled, Event, Progress
@@ -100,6 +100,32 @@ def test_three_folders_are_compared_with_each_other(tmp_path: Path) -> None:
     for folder in folders:
         index(folder)
     assert marked(*folders) == {"two/copy of 0.png", "three/copy of 11.png", "one/copy of 22.png"}
+
+
+@pytest.mark.parametrize("within", [True, False])
+def test_what_was_found_is_remembered_and_what_changed_since_is_found(
+    tmp_path: Path, within: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dedup.neighbours.WORTH_REMEMBERING", 0)
+    folders = [five(tmp_path / name, 10 * number) for number, name in enumerate(("one", "two"))]
+
+    def found() -> set[frozenset[str]]:
+        for folder in folders:
+            index(folder)
+        return {frozenset(names) for names in names_of(find(*folders, within=within))}
+
+    copied(folders[0] / "0.png", folders[1] / "a.png")
+    first = found()
+    assert first == found() == {frozenset({"0.png", "a.png"})}
+    assert list((settings.home() / "matches").iterdir())
+    resaved(folders[0] / "1.png", folders[1] / "b.png", 0.5)
+    (folders[1] / "a.png").unlink()
+    assert found() == {frozenset({"1.png", "b.png"})}
+    # Between folders it counts where a picture lies, not only what it shows.
+    (folders[1] / "b.png").rename(folders[0] / "b.png")
+    assert found() == ({frozenset({"1.png", "b.png"})} if within else set())
+    (folders[0] / "b.png").rename(folders[1] / "b.png")
+    assert found() == {frozenset({"1.png", "b.png"})}
 
 
 def test_nested_folders_report_no_picture_as_its_own_copy(tmp_path: Path) -> None:
