@@ -4,9 +4,11 @@
     python bench/hashing.py PICTURES [--encoder NAME] [--pictures N] [--sizes small,12] [--formats jpeg,png] [--quick]
 
 PICTURES is a folder of photos: N of them are brought to each size (0.2 to 24 megapixels) and saved in each format.
-For each such folder: decoding alone at the size the encoder needs; the encoder alone on ready batches; ``index`` whole,
-from a cold database, in its worker processes; the seed's way, which decodes in full with Pillow and then encodes;
-and for fingerprints imagehash and imagededup. The ratios are printed beside the times.
+For each such folder: decoding alone at the size the encoder needs, with what else a worker does (the digest, the
+fingerprint of the frame), and beside it Pillow's full decode brought to the same size; the encoder alone on ready
+batches; ``index`` whole, from a cold database, in its worker processes, with the encoder loaded; the seed's way, which
+decodes in full with Pillow and then encodes; and for fingerprints imagehash and imagededup. The ratios are printed
+beside the times.
 """
 
 from __future__ import annotations
@@ -105,6 +107,7 @@ def rows_of(folder: Path, encoder: str, others: bool) -> Iterator[tuple[str, Cos
     torch.set_num_threads(1)
     yield "decoding alone, one core", measured(decode, count)
     some_files = files[:EAGER]
+    yield "of it the decode and the resize", measured(lambda: _reduced(folder, some_files, encode), len(some_files))
     yield "full Pillow decode, one core", measured(lambda: _whole(folder, some_files, encode), len(some_files))
     batches = [torch.from_numpy(np.stack(ready[start : start + BATCH])) for start in range(0, count, BATCH)]
     encode.encode(batches[0])
@@ -113,10 +116,16 @@ def rows_of(folder: Path, encoder: str, others: bool) -> Iterator[tuple[str, Cos
         some = ready[:EAGER]
         yield "its network as PyTorch runs it, one core", measured(lambda: _eager(some), len(some))
     torch.set_num_threads(default_workers())
-    yield "index, whole", measured(lambda: workflow.index(folder, Settings(encoder=encoder), silent), count)
+    how = Settings(encoder=encoder)
+    yield "index, whole", measured(lambda: workflow.index(folder, how, silent, encoder=encode), count)
     yield "the seed's way: full decode, then the encoder", measured(lambda: _seeds_way(folder, files, encode), count)
     if others:
         yield from _others(folder, count)
+
+
+def _reduced(folder: Path, files: Any, encode: Any) -> None:
+    for facts in files:
+        encode.prepare(images.decode((folder / facts.path).read_bytes(), encode.prepare.size).image)
 
 
 def _whole(folder: Path, files: Any, encode: Any) -> list[Any]:
