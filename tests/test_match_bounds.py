@@ -81,8 +81,8 @@ def test_the_product_of_unit_rows_in_bfloat16_is_within_its_margin() -> None:
     for threshold in (0.1, 0.05, 0.0, -0.05):
         exact = one.astype(np.float64) @ two.T.astype(np.float64)
         reached = np.zeros(exact.shape, dtype=bool)
-        for strip, left, right in products.near(one, two, threshold - products.MARGIN_BFLOAT16):
-            reached[strip][left, right] = True
+        for rows, columns, left, right in products.near(one, two, threshold - products.MARGIN_BFLOAT16):
+            reached[rows, columns][left, right] = True
         assert reached[exact >= threshold].all()
         assert not reached[exact < threshold - 3 * products.MARGIN_BFLOAT16].any()
 
@@ -105,6 +105,20 @@ def test_pairs_come_best_first_and_equal_ones_by_their_numbers() -> None:
         np.testing.assert_array_equal(found.left, left[order])
         np.testing.assert_array_equal(found.right, right[order])
         np.testing.assert_array_equal(found.similarity, similarity[order])
+
+
+def test_of_very_many_pairs_the_similarity_is_nearly_exact_and_never_lower(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dedup.match.pairs.MANY", 100)
+    chance = np.random.default_rng(2)
+    left, right = np.divmod(chance.choice(3000 * 3000, 20_000, replace=False).astype(np.int32), 3000)
+    similarity = 0.7 + 0.3 * chance.random(20_000)
+    found = best_first([(left, right, similarity)])
+    exact = dict(zip(zip(left.tolist(), right.tolist(), strict=True), similarity.tolist(), strict=True))
+    wanted = [exact[pair] for pair in zip(found.left.tolist(), found.right.tolist(), strict=True)]
+    assert len(found) == len(exact)
+    assert (np.diff(found.similarity) <= 0).all()
+    assert (found.similarity >= np.array(wanted) - 1e-12).all()
+    np.testing.assert_allclose(found.similarity, wanted, rtol=0, atol=1e-7)
 
 
 def test_where_many_pairs_are_found_all_are_and_their_similarity_is_close(monkeypatch: pytest.MonkeyPatch) -> None:

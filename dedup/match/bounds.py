@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from dedup.match.pairs import MANY
 from dedup.match.products import MARGIN_BFLOAT16, MARGIN_FLOAT16, Reduced, worth_bfloat16
 from dedup.vectors import Vectors
 
@@ -30,7 +31,6 @@ CENTRES = 256
 # What a pair costs, in multiplications of float32: looking at a product, and what is left of it after each step.
 LOOK, SECOND_BOUND, IN_FULL = 5.0, 1800.0, 10_000.0
 BFLOAT16_SPEED = 4.0
-MANY = 4_000_000
 MOST_COORDINATES = max(max(choice) for choice in CHOICES)
 
 

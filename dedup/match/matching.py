@@ -339,9 +339,9 @@ def _near_in_bfloat16(job: _Job, start: int, first: IntVector, second: IntVector
     lowest = min(float(floors[0].min()), float(floors[1].min())) - MARGIN_BFLOAT16
     one, two = job.unit_rows(start, first), job.vectors.take(second).unit()
     found = []
-    for strip, left, right in near(one, two, lowest):
-        similarity = of_pairs(one[strip], two, left, right)
-        found.append(_reaching(floors, left + strip.start, right, similarity, MARGIN))
+    for rows, columns, left, right in near(one, two, lowest):
+        similarity = of_pairs(one[rows], two[columns], left, right)
+        found.append(_reaching(floors, left + rows.start, right + columns.start, similarity, MARGIN))
     left, right, similarity = (np.concatenate(column) for column in zip(*found, strict=True))
     return left, right, similarity
 

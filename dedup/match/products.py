@@ -32,7 +32,7 @@ MARGIN_BFLOAT16, MARGIN_FLOAT16 = 6e-3, 1.2e-3
 WORTH_TORCH = 20_000
 FASTER = 1.5
 FEW_SIZES = 256
-STRIP = 512  # rows whose product with a tile's columns stays in a core's cache
+BLOCK_ROWS, BLOCK_COLUMNS = 512, 1024  # whose product stays in a core's cache
 # Comparing a pair by itself costs as much as this many pairs of a product.
 ALONE, ALONE_WITHOUT_TORCH, ALONE_IN_BFLOAT16 = 12, 40, 50
 AT_ONCE, WORTH_SPARSE = 4096, 256
@@ -107,16 +107,18 @@ def _one_by_one(one: Rows, two: Rows, row_of: IntVector, column_of: IntVector) -
     return values
 
 
-def near(one: Rows, two: Rows, lowest: float) -> Iterator[tuple[slice, IntVector, IntVector]]:
-    """Strip by strip of ``one``: (strip, places in it, places in ``two``) of the pairs that reach ``lowest``.
+def near(one: Rows, two: Rows, lowest: float) -> Iterator[tuple[slice, slice, IntVector, IntVector]]:
+    """Block by block: (rows, columns, places in these rows, in these columns) of the pairs that reach ``lowest``.
 
     The products are of bfloat16, within MARGIN_BFLOAT16 of those of the rows.
     """
-    short = _tensor(_as_bfloat16(two)).T
-    for start in range(0, len(one), STRIP):
-        strip = slice(start, start + STRIP)
-        left, right, _ = _reaching_in_bfloat16(_tensor(_as_bfloat16(one[strip])) @ short, lowest)
-        yield strip, left, right
+    short_one, short_two = _tensor(_as_bfloat16(one)), _tensor(_as_bfloat16(two))
+    for top in range(0, len(one), BLOCK_ROWS):
+        rows = slice(top, top + BLOCK_ROWS)
+        for start in range(0, len(two), BLOCK_COLUMNS):
+            columns = slice(start, start + BLOCK_COLUMNS)
+            left, right, _ = _reaching_in_bfloat16(short_one[rows] @ short_two[columns].T, lowest)
+            yield rows, columns, left, right
 
 
 @contextmanager
