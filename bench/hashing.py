@@ -6,7 +6,7 @@
 PICTURES is a folder of photos: N of them are brought to each size (0.2 to 24 megapixels) and saved in each format.
 For each such folder: decoding alone at the size the encoder needs, with what else a worker does (the digest, the
 fingerprint of the frame), and beside it Pillow's full decode brought to the same size; the encoder alone on ready
-batches; ``index`` whole, from a cold database, in its worker processes, with the encoder loaded; the seed's way, which
+batches; ``index`` whole, from a cold database, in its worker processes, with the encoder loaded; the plain way, which
 decodes in full with Pillow and then encodes; and for fingerprints imagehash and imagededup. The ratios are printed
 beside the times.
 """
@@ -118,7 +118,7 @@ def rows_of(folder: Path, encoder: str, others: bool) -> Iterator[tuple[str, Cos
     torch.set_num_threads(default_workers())
     how = Settings(encoder=encoder)
     yield "index, whole", measured(lambda: workflow.index(folder, how, silent, encoder=encode), count)
-    yield "the seed's way: full decode, then the encoder", measured(lambda: _seeds_way(folder, files, encode), count)
+    yield "the plain way: full decode, then the encoder", measured(lambda: _plain_way(folder, files, encode), count)
     if others:
         yield from _others(folder, count)
 
@@ -161,7 +161,7 @@ def least_cosine(folder: Path, encoder: str) -> float:
     return float(np.einsum("ij,ij->i", one, two).min())
 
 
-def _seeds_way(folder: Path, files: Any, encode: Any) -> None:
+def _plain_way(folder: Path, files: Any, encode: Any) -> None:
     import torch
 
     for facts in files:
@@ -201,7 +201,7 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--pictures", type=int, default=200)
     parser.add_argument("--sizes", default="small,12")
     parser.add_argument("--formats", default="jpeg")
-    parser.add_argument("--quick", action="store_true", help="24 small JPEGs")
+    parser.add_argument("--quick", action="store_true", help="24 small JPEGs: whether it runs; the ratios mean little")
     options = parser.parse_args(words)
     sizes, kinds = options.sizes.split(","), options.formats.split(",")
     count = 24 if options.quick else options.pictures

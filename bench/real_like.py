@@ -34,6 +34,8 @@ def embeddings(folder: Path | None, encoder: str = "efficientnet-lite0", most: i
     for batch in _batches(folder, most):
         prepared = np.stack([encode.prepare(image) for image in batch])
         rows.append(encode.encode(torch.from_numpy(prepared)))
+    if not rows:
+        raise SystemExit(f"{folder} holds no pictures.")
     return np.concatenate(rows)
 
 

@@ -102,6 +102,9 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="500 sets")
     options = parser.parse_args(words)
     sets = 500 if options.quick else options.sets
+    if not (os.environ.get("DISPLAY") or sys.platform in ("darwin", "win32")):
+        print("There is no display for the review window: put `xvfb-run -a` before the command.")
+        return 1
     rows = [
         ["the menu's first prompt", f"{min(first_prompt() for _ in range(3)):.2f}"],
         [f"the first of {sets:,} sets in the review window", f"{first_set(options.photos, sets):.2f}"],

@@ -96,6 +96,15 @@ def test_products_of_pairs_are_those_of_the_whole_product(wanted: int) -> None:
     np.testing.assert_allclose(found, (one @ two.T)[left, right], atol=1e-4)
 
 
+@pytest.mark.parametrize("odd", [0.0, np.nan])
+def test_a_row_without_a_direction_costs_only_its_own_pairs(odd: float, bfloat16: bool) -> None:
+    rows = like_embeddings(5000, seed=5)
+    wanted = {pair for pair in brute_force(rows, 0.9) if 7 not in pair}
+    rows[7] = odd
+    with np.errstate(all="ignore"):
+        assert pairs(find_matches(rows, 0.9)) == wanted
+
+
 def test_pairs_come_best_first_and_equal_ones_by_their_numbers() -> None:
     chance = np.random.default_rng(2)
     left, right = (chance.integers(0, most, 20_000).astype(np.int32) for most in (3000, 2_000_000))

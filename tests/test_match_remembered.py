@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -136,6 +137,43 @@ def test_a_search_broken_off_goes_on_where_it_stopped(search: Searcher, begun: i
     assert (all_at_first := search.compared) > 0
     assert search.remembered(everything)[:2] == whole[:2]
     assert 0 < search.compared < 0.65 * all_at_first
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_whatever_happens_between_searches_broken_off_or_not_nothing_is_lost(search: Searcher, seed: int) -> None:
+    chance = np.random.default_rng(seed)
+    here = np.ones(600, dtype=bool)
+    for _ in range(8):
+        here[chance.choice(600, 60)] ^= True
+        steps = int(chance.choice([2, 4, 8, 20, 60, 10**9]))
+
+        def stop(event: object) -> None:
+            nonlocal steps
+            steps -= 1
+            if steps <= 0:
+                raise Cancelled
+
+        chosen = np.flatnonzero(here)
+        with suppress(Cancelled):
+            assert search.remembered(chosen, stop)[:2] == search.anew(chosen)[:2]
+    assert search.remembered(chosen)[:2] == search.anew(chosen)[:2]
+
+
+def test_added_pictures_taken_away_again_before_they_were_compared_leave_no_hole(search: Searcher) -> None:
+    early, everything = np.arange(500), np.arange(600)
+    first = search.remembered(early)
+    for steps in range(2, 40, 3):
+        left = steps
+
+        def stop(event: object) -> None:
+            nonlocal left
+            left -= 1
+            if left == 0:
+                raise Cancelled
+
+        with pytest.raises(Cancelled):
+            search.remembered(everything, stop)
+        assert search.remembered(early)[:2] == first[:2]
 
 
 def test_a_search_that_stops_again_and_again_arrives(search: Searcher) -> None:

@@ -56,6 +56,7 @@ def bounds_for(vectors: Vectors, threshold: float) -> tuple[Bounds | None, bool]
         return None, False
     chance = np.random.default_rng(0)
     sample = vectors.take(np.sort(chance.choice(count, min(SAMPLE, count), replace=False))).unit()
+    sample = np.nan_to_num(sample)  # a row without length has no direction, and must not spoil those of the others
     _, axes = np.linalg.eigh((sample.T @ sample).astype(np.float64))
     axes = np.ascontiguousarray(axes[:, ::-1][:, :MOST_COORDINATES].astype(np.float32))
     sample = sample[chance.permutation(len(sample))]

@@ -75,6 +75,11 @@ class Nearest:
         if self._held > self._limit + min(HELD_AT_ONCE, max(4096, self._limit)):
             self._prune()
 
+    def add_cut(self, rows: BoolVector) -> None:
+        """Rows known from elsewhere to have more others than are kept, when all pairs are here."""
+        self.floor(len(rows))
+        self._has_more[: len(rows)] |= rows
+
     def make_exact(self, similarity: Callable[[IntVector, IntVector], FloatVector]) -> None:
         """Replace the similarities that pairs were added with by exact ones, and keep what is among the nearest."""
         self._prune()

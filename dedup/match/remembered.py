@@ -15,22 +15,28 @@ import numpy as np
 
 from dedup.cache import Cached
 from dedup.match.matching import Part, find_matches
-from dedup.match.pairs import ROUNDING, BoolVector, Found, IntVector, Matches, Nearest, best_first, those
+from dedup.match.pairs import ROUNDING, BoolVector, Found, IntVector, Matches, Nearest, best_first, those, united
 from dedup.progress import Report, silent
 from dedup.vectors import Vectors
 
 # Raised whenever what is written means something else.
-FORMAT = 1
+FORMAT = 2
+# Of a row: to be compared with all others; with those that are not done; with none.
+NEW, BEGUN, DONE = 0, 1, 2
 ROWS_AT_ONCE = 16_384
 Names = np.ndarray[Any, np.dtype[np.uint64]]
+States = np.ndarray[Any, np.dtype[np.int8]]
 
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What was found: rows by name, (n, 2); which are done; which have more candidates than were kept; the pairs."""
+    """What was found: rows by name, (n, 2); how far each is; which have more candidates than were kept; the pairs.
+
+    All pairs are kept, those of rows that are not done as well: they tell which candidates of others were let go.
+    """
 
     names: Names
-    done: BoolVector
+    state: States
     cut: BoolVector
     pairs: Found
     threshold: float
@@ -40,14 +46,6 @@ class _Known:
     def serves(self, threshold: float, lowest: float, most: int) -> bool:
         """Whether the pairs wanted are among those that were looked for."""
         return self.threshold <= threshold and self.lowest <= lowest and (self.most >= most or lowest == threshold)
-
-    def of(self, rows: BoolVector) -> _Known:
-        """The same of some of the rows."""
-        left, right, similarity = self.pairs
-        whole = rows[left] & rows[right]
-        number = np.cumsum(rows) - 1
-        pairs = number[left[whole]], number[right[whole]], similarity[whole]
-        return replace(self, names=self.names[rows], done=self.done[rows], cut=self.cut[rows], pairs=pairs)
 
 
 def find_remembered(
@@ -70,32 +68,33 @@ def find_remembered(
     known = _read(memory)
     if known is None or not known.serves(threshold, lowest, most):
         known = _nothing(threshold, lowest, most)
-    now, new = _at_present(known, names)
-    todo, rest = np.flatnonzero(~now.done), np.flatnonzero(now.done)
+    now = _at_present(known, names)
+    todo, rest = np.flatnonzero(now.state != DONE), np.flatnonzero(now.state == DONE)
     # What was begun goes on among itself; what is new is compared with everything.
-    part = Part(np.concatenate([todo, rest]) if new.any() else todo, len(todo))
-    old = _without(now.pairs, part)
+    with_all = bool((now.state == NEW).any()) and len(rest) > 0
+    part = Part(np.concatenate([todo, rest]) if with_all else todo, len(todo))
+    again = _found_again(now.pairs, part)
+    old = those(now.pairs, ~again)
     if nearest is not None:
         nearest.add(*those(old, old[2] < threshold - ROUNDING))
 
-    def known_with(done: BoolVector, found: Sequence[Found]) -> _Known:
+    def known_with(state: States, found: Sequence[Found]) -> _Known:
         candidates = nearest.matches() if nearest is not None else Matches(*_no_pairs())
         above = [those(one, one[2] >= threshold - ROUNDING) for one in (old, *found)]
         pairs = [*above, (candidates.left, candidates.right, candidates.similarity)]
         left, right, similarity = (np.concatenate(column) for column in zip(*pairs, strict=True))
         cut = now.cut | nearest.is_cut(len(names)) if nearest is not None else now.cut
-        complete = done[left] | done[right]
-        pairs_of_done = left[complete], right[complete], similarity[complete]
-        return _Known(names, done, cut, pairs_of_done, threshold, lowest, most)
+        return _Known(names, state, cut, (left, right, similarity), threshold, lowest, most)
 
     def halfway(finished: IntVector, found: Sequence[Found]) -> None:
-        done = now.done.copy()
-        done[finished] = True
-        if part.fresh < len(part.rows):
-            # The others are complete without those that were not reached, which are new next time.
-            _write(memory, known_with(np.ones(len(names), dtype=bool), found).of(done))
-        else:
-            _write(memory, known_with(done, found))
+        state = now.state.copy()
+        state[todo] = NEW if with_all else BEGUN
+        state[finished] = DONE
+        # What was not found again yet still tells which candidates were let go for its sake.
+        known = known_with(state, found)
+        parts = [Matches(*known.pairs), Matches(*those(now.pairs, again))]
+        both = united(parts)
+        _write(memory, replace(known, pairs=(both.left, both.right, both.similarity)))
 
     found = find_matches(
         vectors,
@@ -110,7 +109,9 @@ def find_remembered(
     )
     fresh = found.left, found.right, found.similarity
     if len(todo) or len(known.names) != len(names):
-        _write(memory, known_with(np.ones(len(names), dtype=bool), [fresh]))
+        _write(memory, known_with(np.full(len(names), DONE, dtype=np.int8), [fresh]))
+    if nearest is not None:
+        nearest.add_cut(now.cut)
     return best_first([those(old, old[2] >= threshold - ROUNDING), fresh])
 
 
@@ -130,7 +131,7 @@ def names_of(digests: Sequence[bytes], vectors: Vectors) -> Names:
 
 def _nothing(threshold: float, lowest: float, most: int) -> _Known:
     none = np.empty(0, dtype=bool)
-    return _Known(np.empty((0, 2), dtype=np.uint64), none, none, _no_pairs(), threshold, lowest, most)
+    return _Known(np.empty((0, 2), dtype=np.uint64), none.astype(np.int8), none, _no_pairs(), threshold, lowest, most)
 
 
 def _no_pairs() -> Found:
@@ -138,24 +139,22 @@ def _no_pairs() -> Found:
     return none, none, np.empty(0)
 
 
-def _at_present(known: _Known, names: Names) -> tuple[_Known, BoolVector]:
-    """What is known, of the rows as they are now; and which rows are new or in doubt."""
+def _at_present(known: _Known, names: Names) -> _Known:
+    """What is known, of the rows as they are now; those in doubt are new."""
     now_of = _places(names, known.names)
     here = now_of >= 0
-    new = np.ones(len(names), dtype=bool)
-    done, cut = np.zeros(len(names), dtype=bool), np.zeros(len(names), dtype=bool)
-    new[now_of[here]] = False
-    done[now_of[here]] = known.done[here]
+    state, cut = np.full(len(names), NEW, dtype=np.int8), np.zeros(len(names), dtype=bool)
+    state[now_of[here]] = known.state[here]
     cut[now_of[here]] = known.cut[here]
     left, right, similarity = known.pairs
     left, right = now_of[left], now_of[right]
     # A row that had more candidates than were kept, and lost one of those, may have a further one.
     for one, other in ((left, right), (right, left)):
         lost = one[(one >= 0) & (other < 0)]
-        new[lost[cut[lost]]] = True
+        state[lost[cut[lost]]] = NEW
     whole = (left >= 0) & (right >= 0)
-    pairs = left[whole], right[whole], similarity[whole]
-    return replace(known, names=names, done=done & ~new, cut=cut & ~new, pairs=pairs), new
+    pairs = np.minimum(left, right)[whole], np.maximum(left, right)[whole], similarity[whole]
+    return replace(known, names=names, state=state, cut=cut & (state != NEW), pairs=pairs)
 
 
 def _places(names: Names, old: Names) -> IntVector:
@@ -167,14 +166,13 @@ def _places(names: Names, old: Names) -> IntVector:
     return np.where(same, at, -1)
 
 
-def _without(pairs: Found, part: Part) -> Found:
-    """The pairs that ``part`` will not find once more."""
-    left, right, similarity = pairs
+def _found_again(pairs: Found, part: Part) -> BoolVector:
+    """Which of the pairs ``part`` will find once more."""
+    left, right, _ = pairs
+    fresh = part.rows[: part.fresh]
     if part.fresh == len(part.rows):
-        again = np.isin(left, part.rows) & np.isin(right, part.rows)
-    else:
-        again = np.isin(left, part.rows[: part.fresh]) | np.isin(right, part.rows[: part.fresh])
-    return np.minimum(left, right)[~again], np.maximum(left, right)[~again], similarity[~again]
+        return np.isin(left, fresh) & np.isin(right, fresh)
+    return np.isin(left, fresh) | np.isin(right, fresh)
 
 
 def _write(memory: Cached, known: _Known) -> None:
@@ -183,7 +181,7 @@ def _write(memory: Cached, known: _Known) -> None:
     np.savez(
         file,
         names=known.names,
-        done=known.done,
+        state=known.state,
         cut=known.cut,
         left=left.astype(np.int32),
         right=right.astype(np.int32),
@@ -203,6 +201,6 @@ def _read(memory: Cached) -> _Known | None:
             if format_ != FORMAT:
                 return None
             pairs: Found = file["left"], file["right"], file["similarity"]
-            return _Known(file["names"], file["done"], file["cut"], pairs, float(threshold), float(lowest), int(most))
+            return _Known(file["names"], file["state"], file["cut"], pairs, float(threshold), float(lowest), int(most))
     except (ValueError, KeyError, OSError):
         return None
