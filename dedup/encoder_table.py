@@ -61,7 +61,8 @@ def _dims(row: EncoderSpec) -> str:
 
 
 def _threshold(row: EncoderSpec) -> str:
-    return f"{row.threshold:g} bits" if row.metric == HAMMING else f"{row.threshold:g}"
+    unit = " bit" * (row.metric == HAMMING) + "s" * (row.metric == HAMMING and row.threshold != 1)
+    return f"{row.threshold:g}{unit}"
 
 
 def _title(row: EncoderSpec) -> str:
