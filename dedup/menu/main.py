@@ -24,7 +24,7 @@ from dedup.workflow import FindOptions, runs
 
 def run_menu() -> int:
     """Ask for a folder and serve its menu until the user leaves; the exit code."""
-    say("Duplicate picture finder. Nothing is removed before you have seen it and said yes.")
+    say("Duplicate picture finder. Nothing is removed before you have said yes.")
     try:
         while True:
             try:
