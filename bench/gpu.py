@@ -26,6 +26,7 @@ from tables import table
 
 from dedup import images, workflow
 from dedup.encoders import LoadOptions, spec
+from dedup.gpu_jpeg import gpu_reducer
 from dedup.match import find_matches
 from dedup.progress import silent
 from dedup.scan import list_pictures
@@ -52,15 +53,16 @@ def encoder_rate(name: str, photos: Path, batches: int) -> float:
     return batches * len(batch) / (time.perf_counter() - started)
 
 
-def index_rate(name: str, photos: Path) -> float:
+def index_rate(name: str, photos: Path, gpu_jpegs: bool) -> float:
     """Pictures a second of index, from a cold database."""
+    chosen = Settings(encoder=name, gpu_jpegs=gpu_jpegs)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "pictures"
         shutil.copytree(photos, folder)
-        workflow.index(folder, Settings(encoder=name), silent)  # loads the weights, finds the batch size
+        workflow.index(folder, chosen, silent)  # loads the weights, finds the batch size
         (folder / "image_database.db").unlink()
         started = time.perf_counter()
-        result = workflow.index(folder, Settings(encoder=name), silent)
+        result = workflow.index(folder, chosen, silent)
         return result.pictures / (time.perf_counter() - started)
 
 
@@ -96,7 +98,10 @@ def main(words: list[str] | None = None) -> int:
     rows = 20_000 if options.quick else options.rows
     print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}, Python {platform.python_version()}")
     print(f"Vectors: drawn directions in place of pictures' embeddings; {STATED}.\n")
-    alone, whole = encoder_rate(options.encoder, options.photos, 20), index_rate(options.encoder, options.photos)
+    alone, whole = encoder_rate(options.encoder, options.photos, 20), index_rate(options.encoder, options.photos, False)
+    nvjpeg = "not to be had here"
+    if gpu_reducer("cuda"):
+        nvjpeg = f"{index_rate(options.encoder, options.photos, True):,.0f} pictures/s"
     base = np.random.default_rng(0).standard_normal((3000, options.dim)).astype(np.float32)
     vectors = real_like(base / np.linalg.norm(base, axis=1, keepdims=True), rows)
     started = time.perf_counter()
@@ -106,6 +111,7 @@ def main(words: list[str] | None = None) -> int:
     lines = [
         [f"{options.encoder}, encoder alone", f"{alone:,.0f} pictures/s"],
         [f"{options.encoder}, index", f"{whole:,.0f} pictures/s"],
+        [f"{options.encoder}, index --gpu-jpegs", nvjpeg],
         ["the GPU waits", f"{max(0.0, 1 - whole / alone):.0%} of the time"],
         [f"matching {rows:,} x {options.dim} at {options.threshold:g}", f"{seconds:.1f} s, {len(found):,} pairs"],
         ["of the device's bfloat16 products", f"{rate / device:.0%} of {device / 1e12:.0f} TFLOP/s"],

@@ -108,6 +108,7 @@ def _add_finding(add: Callable[..., argparse.ArgumentParser]) -> None:
     index.add_argument("--batch-size", type=int, help=BOUNDS["batch_size"].help)
     index.add_argument("--workers", type=int, dest="num_workers", help=BOUNDS["num_workers"].help)
     index.add_argument("--max-megapixels", type=int, help=BOUNDS["max_megapixels"].help)
+    index.add_argument("--gpu-jpegs", action="store_true", default=None, help=BOUNDS["gpu_jpegs"].help)
 
     find = _command(add, "find", commands.find, "list duplicates within one folder, or only between several")
     _add_find_options(find)

@@ -12,7 +12,9 @@ import stat
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,10 +26,12 @@ from dedup.encoders.interface import Prepare, Uint8Array
 from dedup.encoders.pdq import frame_bits
 from dedup.encoders.preprocess import seen
 from dedup.errors import UnreadablePicture
+from dedup.gpu_jpeg import Reducer
 from dedup.scan import FileFacts
 from dedup.store import Indexed
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
     from torch.utils.data import DataLoader
 
 # A picture that takes longer than this to decode is given up on.
@@ -40,10 +44,22 @@ CRASHED = "the decoder crashed or hung on it"
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """One file after its worker: what is to be stored, and the encoder's input unless unreadable."""
+    """One file after its worker: what is to be stored, and the encoder's input unless unreadable.
+
+    ``jpeg`` is given in place of both where the GPU is to decode it.
+    """
 
     item: Indexed
     pixels: Uint8Array | None
+    jpeg: Jpeg | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Jpeg:
+    """A JPEG its worker left to the GPU: the file's bytes, and what its header says."""
+
+    data: bytes
+    head: images.JpegHead
 
 
 class WorkersFailed(Exception):
@@ -53,26 +69,37 @@ class WorkersFailed(Exception):
 class _Pictures:
     """The dataset of a DataLoader: file number -> Prepared. Picklable, holds no weights."""
 
-    def __init__(self, root: Path, files: Sequence[FileFacts], prepare: Prepare, max_megapixels: int) -> None:
+    def __init__(
+        self, root: Path, files: Sequence[FileFacts], prepare: Prepare, max_megapixels: int, leave_jpegs: bool
+    ) -> None:
         self._root = root
         self._files = files
         self._prepare = prepare
         self._max_megapixels = max_megapixels
+        self._leave_jpegs = leave_jpegs
 
     def __len__(self) -> int:
         return len(self._files)
 
     def __getitem__(self, number: int) -> Prepared:
-        return read_and_prepare(self._root, self._files[number], self._prepare, self._max_megapixels)
+        return read_and_prepare(
+            self._root, self._files[number], self._prepare, self._max_megapixels, leave_jpegs=self._leave_jpegs
+        )
 
 
-def read_and_prepare(root: Path, facts: FileFacts, prepare: Prepare, max_megapixels: int) -> Prepared:
-    """One file read, digested, decoded and prepared; what goes wrong becomes the item's reason."""
+def read_and_prepare(
+    root: Path, facts: FileFacts, prepare: Prepare, max_megapixels: int, *, leave_jpegs: bool = False
+) -> Prepared:
+    """One file read, digested, decoded and prepared; what goes wrong becomes the item's reason.
+
+    With ``leave_jpegs`` an ordinary JPEG is only read and digested: the GPU will decode it.
+    """
     digest = None
     try:
         data, digest = _read_unchanged(root / facts.path, facts)
-        picture = images.decode(data, prepare.size, max_megapixels)
-        pixels, small = prepare(picture.image), seen(picture.image)
+        if leave_jpegs and (head := images.jpeg_head(data, max_megapixels)):
+            return Prepared(Indexed(facts.path, facts.size, facts.mtime_ns, digest), None, Jpeg(data, head))
+        return _prepared(facts, digest, images.decode(data, prepare.size, max_megapixels), prepare)
     except UnreadablePicture as problem:
         # A reason that may pass is kept under a time no file has, so that the next index tries again.
         mtime_ns = TRY_AGAIN if problem.may_pass else facts.mtime_ns
@@ -80,6 +107,10 @@ def read_and_prepare(root: Path, facts: FileFacts, prepare: Prepare, max_megapix
     except Exception as problem:  # one odd picture must not stop the others
         reason = f"cannot be prepared: {problem or type(problem).__name__}"
         return Prepared(Indexed(facts.path, facts.size, facts.mtime_ns, digest, reason=reason), None)
+
+
+def _prepared(facts: FileFacts, digest: bytes, picture: images.Decoded, prepare: Prepare) -> Prepared:
+    pixels, small = prepare(picture.image), seen(picture.image)
     item = Indexed(
         facts.path,
         facts.size,
@@ -104,14 +135,33 @@ def batches(
     num_workers: int,
     max_megapixels: int,
     seconds: int = SECONDS_PER_PICTURE,
+    reduce: Reducer | None = None,
 ) -> Iterator[list[Prepared]]:
-    """The files in order, in batches, decoded in parallel.
+    """The files in order, in batches, decoded in parallel; with ``reduce`` ordinary JPEGs by the GPU.
 
     A picture that kills or hangs its decoder costs that picture only: it comes back as unreadable.
     """
+    if reduce is not None:
+        read = _batches(root, files, prepare, batch_size, num_workers, max_megapixels, seconds, leave_jpegs=True)
+        yield from _on_gpu(reduce, read, root, prepare, max_megapixels, seconds)
+    else:
+        yield from _batches(root, files, prepare, batch_size, num_workers, max_megapixels, seconds)
+
+
+def _batches(
+    root: Path,
+    files: Sequence[FileFacts],
+    prepare: Prepare,
+    batch_size: int,
+    num_workers: int,
+    max_megapixels: int,
+    seconds: int,
+    leave_jpegs: bool = False,
+) -> Iterator[list[Prepared]]:
     done = 0
     while done < len(files):
-        loader = _loader(_Pictures(root, files[done:], prepare, max_megapixels), batch_size, num_workers)
+        pictures = _Pictures(root, files[done:], prepare, max_megapixels, leave_jpegs)
+        loader = _loader(pictures, batch_size, num_workers)
         try:
             # Time for one slow picture, and a few seconds for each other of the batch.
             for batch in _guarded(loader, seconds + 2 * batch_size):
@@ -132,9 +182,37 @@ def default_workers() -> int:
     return max(1, min(cores, 32))
 
 
+def _on_gpu(
+    reduce: Reducer,
+    read: Iterable[list[Prepared]],
+    root: Path,
+    prepare: Prepare,
+    max_megapixels: int,
+    seconds: int,
+) -> Iterator[list[Prepared]]:
+    """The batches with the JPEGs that were left decoded by the GPU, and by a worker where it could not."""
+    with ThreadPoolExecutor(default_workers()) as threads:
+
+        def finish(one: Prepared, image: Image | None) -> Prepared:
+            item, jpeg = one.item, one.jpeg
+            assert jpeg is not None
+            assert item.digest is not None
+            facts = FileFacts(item.path, item.size, item.mtime_ns, 0, 0)
+            if image is not None:
+                with suppress(Exception):  # one odd picture must not stop the others: its worker will say why
+                    return _prepared(facts, item.digest, images.turned(image, jpeg.head), prepare)
+            return _alone(root, facts, prepare, max_megapixels, seconds)
+
+        for batch in read:
+            left = [one for one in batch if one.jpeg is not None]
+            decoded = reduce([one.jpeg.data for one in left if one.jpeg], prepare.size)
+            done = iter(list(threads.map(finish, left, decoded)))
+            yield [next(done) if one.jpeg is not None else one for one in batch]
+
+
 def _alone(root: Path, facts: FileFacts, prepare: Prepare, max_megapixels: int, seconds: int) -> Prepared:
     try:
-        for batch in _guarded(_loader(_Pictures(root, [facts], prepare, max_megapixels), 1, 1), seconds):
+        for batch in _guarded(_loader(_Pictures(root, [facts], prepare, max_megapixels, False), 1, 1), seconds):
             return batch[0]
     except WorkersFailed:
         pass  # the reason below says so

@@ -13,6 +13,7 @@ from dedup import decoding, images
 from dedup.batching import BatchEncoder
 from dedup.decoding import Prepared
 from dedup.encoders import Encoder, Float32Rows
+from dedup.gpu_jpeg import gpu_reducer
 from dedup.progress import Progress, Report, Skipped
 from dedup.scan import Changes, FileFacts
 from dedup.store import Catalogue, Indexed
@@ -23,11 +24,15 @@ DECODED_AT_ONCE = 32
 
 @dataclass(frozen=True, slots=True)
 class HashOptions:
-    """How to hash: 0 or -1 lets the encoder's row or the machine choose."""
+    """How to hash: 0 or -1 lets the encoder's row or the machine choose.
+
+    ``gpu_jpegs``: JPEGs are decoded by the GPU the encoder runs on, where that can be done.
+    """
 
     batch_size: int = 32
     num_workers: int = -1
     max_megapixels: int = 100
+    gpu_jpegs: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +133,7 @@ def _batches(
         batch_size=min(size, DECODED_AT_ONCE),
         num_workers=decoding.default_workers() if options.num_workers < 0 else options.num_workers,
         max_megapixels=options.max_megapixels,
+        reduce=gpu_reducer(encoder.device) if options.gpu_jpegs else None,
     )
     waiting: list[Prepared] = []
     for batch in decoded:

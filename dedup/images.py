@@ -59,6 +59,15 @@ class Decoded:
     several_frames: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class JpegHead:
+    """A JPEG's size in pixels as it lies in the file, and its EXIF orientation (1 to 8)."""
+
+    width: int
+    height: int
+    orientation: int
+
+
 def digest(path: str | os.PathLike[str]) -> bytes:
     """The SHA-256 of a file's bytes (32 bytes)."""
     with open(path, "rb") as file:
@@ -103,6 +112,31 @@ def decode(data: bytes, size: int | None = None, max_megapixels: int = 100) -> D
         raise UnreadablePicture("decoding it needs more memory than there is", may_pass=True) from problem
     except Exception as problem:  # decoders raise anything: struct.error, SyntaxError, IndexError...
         raise UnreadablePicture(f"damaged: {str(problem) or type(problem).__name__}") from problem
+
+
+def jpeg_head(data: bytes, max_megapixels: int) -> JpegHead | None:
+    """What a JPEG says of itself where any decoder would read its pixels alike, else None.
+
+    That is a whole picture in YCbCr, and not too large.
+    """
+    if not data.startswith(b"\xff\xd8") or not data.endswith(b"\xff\xd9"):
+        return None
+    try:
+        image = Image.open(io.BytesIO(data), formats=["JPEG"])
+    except Exception:  # as in decode, which will say what is wrong
+        return None
+    # Adobe's mark says what the three channels are; without one they are YCbCr.
+    usual = image.format == "JPEG" and image.mode == "RGB" and image.info.get("adobe_transform", 1) == 1
+    if not usual or image.width * image.height > max_megapixels * 1e6:
+        return None
+    return JpegHead(*image.size, _orientation(image))
+
+
+def turned(image: Image.Image, head: JpegHead) -> Decoded:
+    """What another decoder made of a JPEG (perhaps reduced), upright, as ``decode`` gives it."""
+    width, height = (head.height, head.width) if head.orientation >= 5 else (head.width, head.height)
+    way = UPRIGHT.get(head.orientation)
+    return Decoded(image.transpose(way) if way is not None else image, width, height, "JPEG")
 
 
 def open_upright(path: str | os.PathLike[str], size: int | None = None, max_megapixels: int = 100) -> Decoded:

@@ -34,6 +34,7 @@ class Settings:
     weights: str = ""
     num_workers: int = -1
     max_megapixels: int = 100
+    gpu_jpegs: bool = False
     last_folder: str = ""
     candidates: float = -1.0
     neighbours: int = 20
@@ -69,6 +70,7 @@ BOUNDS: dict[str, Bound] = {
     "batch_size": Bound("pictures encoded at once (0: found for the device); halved when memory runs out", 0, 4096),
     "num_workers": Bound("processes that decode pictures (-1: one per processor core)", -1, 64),
     "max_megapixels": Bound("larger pictures are not opened, to bound memory", 1, 2000),
+    "gpu_jpegs": Bound("decode JPEGs on the GPU (nvJPEG), where torchvision can; needs CUDA"),
     "neighbours": Bound("how many nearest pictures of each are verified below the threshold", 0, 10000),
     "mark": Bound("what may be marked for removal: exact, same, edited or all"),
     "weights": Bound("folder or file with the encoder's weights (empty: pip package, cache or download)"),

@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from dedup import console, settings, workflow
 from dedup.console import Back, choose, say
@@ -15,6 +16,8 @@ from dedup.menu.finding import understand_threshold
 from dedup.menu.hashing import ask_model
 from dedup.settings import BOUNDS, PER_ENCODER, Settings
 from dedup.wording import printable
+
+YES_OR_NO = {"yes": True, "y": True, "on": True, "no": False, "n": False, "off": False}
 
 
 def change_settings() -> None:
@@ -61,6 +64,8 @@ def _label(name: str, current: Settings) -> str:
 
 def _value(current: Settings, name: str) -> str:
     value = getattr(current, name)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     automatic = value == "" or (value == getattr(Settings(), name) and value in (0, -1))
     return "automatic" if automatic else printable(f"{value:g}" if isinstance(value, float) else str(value))
 
@@ -88,6 +93,10 @@ def _changed(current: Settings, name: str, text: str) -> Settings:
         understand_threshold(plain, workflow.length_of(current) if row.metric == HAMMING else 1)
         plain = plain.replace(",", ".")
     kind = type(getattr(current, name))
+    if kind is bool:
+        if plain.lower() not in YES_OR_NO:
+            raise DedupError(f"{text} is neither yes nor no.", "Type yes or no.")
+        return settings.checked(replace(current, **dict[str, Any]({name: YES_OR_NO[plain.lower()]})))
     try:
         return settings.checked(replace(current, **{name: kind(plain)}))
     except ValueError:

@@ -70,7 +70,7 @@ def index(
         if todo:
             ready = encoder or load_encoder(row, options, report)
             size = settings.batch_size or batching.batch_size_for(ready, row.batch_size)
-            how = hasher.HashOptions(size, settings.num_workers, settings.max_megapixels)
+            how = hasher.HashOptions(size, settings.num_workers, settings.max_megapixels, settings.gpu_jpegs)
             summary = hasher.hash_pictures(store, todo, ready, how, report)
         return IndexResult(
             wanted[0],
