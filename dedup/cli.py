@@ -17,10 +17,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from dedup import __version__, commands, console, jobs, settings
-from dedup.console import Back, Leave, note
+from dedup.completion import SHELLS, complete
+from dedup.console import Back, Leave, Volume, complain, note, say, set_volume
 from dedup.encoders import REGISTRY
-from dedup.errors import DedupError
+from dedup.errors import DedupError, program
 from dedup.keep import STRATEGIES
+from dedup.reference import as_markdown, example_of
 from dedup.settings import BOUNDS, TIERS_MARKED, Settings
 from dedup.store.foreign import COLUMNS
 
@@ -32,7 +34,10 @@ def main(words: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a name the terminal cannot show is still told
-    arguments = build_parser().parse_args(words)
+    parser = build_parser()
+    complete(parser)
+    arguments = parser.parse_args(words)
+    set_volume(_volume(arguments))
     try:
         _require_unicode_names()
         return _run(arguments)
@@ -51,27 +56,53 @@ def main(words: Sequence[str] | None = None) -> int:
     except Exception as problem:
         if arguments.debug:
             raise
-        note(f"Something unexpected went wrong: {type(problem).__name__}: {problem}")
-        note("  No picture was harmed. Run again with --debug before the command to see where, and report it.")
+        complain(f"Something unexpected went wrong: {type(problem).__name__}: {problem}")
+        complain("  No picture was harmed. Run again with --debug before the command to see where, and report it.")
         return jobs.ERROR
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of every subcommand; each stores its function as ``run``."""
     parser = argparse.ArgumentParser(
-        prog="detector.py",
+        prog=program(),
         description="Find duplicate and near-duplicate pictures, and remove the ones you confirm. "
         "Without a command: the menu.",
         epilog="Exit codes: 0 done, 1 error, 2 usage, 3 partly done, 130 interrupted.",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    parser.add_argument("--debug", action="store_true", help="show where an error comes from")
+    _add_volume(parser, False)
     parser.set_defaults(run=None)
     add = parser.add_subparsers(title="commands", metavar="COMMAND").add_parser
     _add_finding(add)
     _add_removing(add)
     _add_upkeep(add)
+    completion = _command(add, "completion", commands.completion, "print what lets a shell complete commands", None)
+    completion.add_argument("shell", choices=SHELLS, help="the shell to print it for")
+    reference = _command(add, "reference", _reference, "print what every command takes, as Markdown", None)
+    reference.set_defaults(parser=parser)
     return parser
+
+
+def _reference(arguments: argparse.Namespace, chosen: Settings) -> int:
+    say(as_markdown(arguments.parser))
+    return jobs.DONE
+
+
+def _add_volume(parser: argparse.ArgumentParser, default: object) -> None:
+    """How much is said; each may stand before or after the command."""
+    parser.add_argument(
+        "--quiet", "-q", action="store_true", default=default, help="only results and errors: no bars, no remarks"
+    )
+    parser.add_argument(
+        "--verbose", "-v", action="store_true", default=default, help="also say each step's time and each file left out"
+    )
+    parser.add_argument("--debug", action="store_true", default=default, help="show where an error comes from")
+
+
+def _volume(arguments: argparse.Namespace) -> Volume:
+    if arguments.quiet and not arguments.debug:
+        return Volume.QUIET
+    return Volume.VERBOSE if arguments.verbose or arguments.debug else Volume.NORMAL
 
 
 def _require_unicode_names() -> None:
@@ -230,8 +261,10 @@ def _add_upkeep(add: Callable[..., argparse.ArgumentParser]) -> None:
 def _command(
     add: Callable[..., argparse.ArgumentParser], name: str, run: Command, text: str, folders: str | None = "+"
 ) -> argparse.ArgumentParser:
-    parser = add(name, help=text, description=text[0].upper() + text[1:] + ".")
+    parser = add(name, help=text, description=text[0].upper() + text[1:] + ".", epilog=example_of(name))
     parser.set_defaults(run=run)
+    # Not given after the command, what stood before it holds.
+    _add_volume(parser, argparse.SUPPRESS)
     if folders is not None:
         parser.add_argument("folders", nargs=folders, metavar="FOLDER", help="a folder with pictures")
     return parser

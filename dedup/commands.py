@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dedup import calibration, console, encoder_table, jobs, settings, workflow
+from dedup.completion import shell_code
 from dedup.console import note, say
 from dedup.encoders import BOTH, COSINE, HAMMING, spec
 from dedup.errors import DedupError, command
@@ -346,3 +347,9 @@ def _program() -> dict[str, str]:
         "pillow": pillow_variant(),
         "settings": os.fspath(settings.home() / "settings.json"),
     }
+
+
+def completion(arguments: argparse.Namespace, chosen: Settings) -> int:
+    """Print what lets a shell complete."""
+    say(shell_code(arguments.shell))
+    return DONE

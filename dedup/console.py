@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from enum import IntEnum
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -22,6 +24,23 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
 Value = TypeVar("Value")
+
+
+class Volume(IntEnum):
+    """How much is said beside results and errors: nothing; remarks and bars; also each phase and file left out."""
+
+    QUIET = 0
+    NORMAL = 1
+    VERBOSE = 2
+
+
+_volume = Volume.NORMAL
+
+
+def set_volume(volume: Volume) -> None:
+    """How much ``note`` and the reports say from now on."""
+    global _volume
+    _volume = volume
 
 
 class Back(Exception):
@@ -38,15 +57,21 @@ def say(text: str = "") -> None:
 
 
 def note(text: str = "") -> None:
-    """Print a remark to standard error, where it does not mix with results."""
+    """Print a remark to standard error, where it does not mix with results; nothing when quiet."""
+    if _volume > Volume.QUIET:
+        complain(text)
+
+
+def complain(text: str = "") -> None:
+    """Print an error to standard error, however quiet."""
     print(text, file=sys.stderr, flush=True)
 
 
 def explain(problem: DedupError) -> None:
     """Print an error and its remedy to standard error."""
-    note(printable(problem.message))
+    complain(printable(problem.message))
     if problem.remedy:
-        note(f"  {printable(problem.remedy)}")
+        complain(f"  {printable(problem.remedy)}")
 
 
 def is_terminal() -> bool:
@@ -62,15 +87,20 @@ class TerminalReport:
         self._stop = False
         self._bar: tqdm[Any] | None = None
         self._phase = ""
+        self._timed: tuple[str, float] | None = None
 
     def __call__(self, event: Event) -> None:
         """Show one event; raises Cancelled once after ``stop`` was called."""
         if isinstance(event, Skipped):
             self.skipped.append(event)
+            if _volume >= Volume.VERBOSE:
+                self._above_the_bar(f"left out: {event.path}: {event.reason}")
         elif isinstance(event, Notice):
             self._above_the_bar(event.text)
         else:
-            self._advance(event)
+            self._time(event)
+            if _volume > Volume.QUIET:
+                self._advance(event)
         if self._stop:
             self._stop = False
             self.close()
@@ -85,6 +115,14 @@ class TerminalReport:
         if self._bar is not None:
             self._bar.close()
             self._bar = None
+
+    def _time(self, event: Progress) -> None:
+        """Say, when verbose, how long each phase took: also where there is no terminal for a bar."""
+        if self._timed is None or self._timed[0] != event.what:
+            self._timed = event.what, time.monotonic()
+        elif event.done >= event.total and _volume >= Volume.VERBOSE:
+            self._above_the_bar(f"{event.what}: {event.done:,} in {time.monotonic() - self._timed[1]:.1f} s")
+            self._timed = None
 
     def _advance(self, event: Progress) -> None:
         if self._bar is None or event.what != self._phase:

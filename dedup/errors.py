@@ -43,11 +43,23 @@ class FolderBusy(DedupError):
 
 
 def command(*words: str) -> str:
-    """The line that runs a subcommand with this very Python, to be pasted into a shell."""
+    """The line that runs a subcommand as this run was started, to be pasted into a shell."""
+    if program() == "dedup":
+        return " ".join(_for_a_shell(word) for word in ("dedup", *words))
     python = Path(sys.executable or "python")
     near = python.relative_to(Path.cwd()) if python.is_relative_to(Path.cwd()) else python
-    script = sys.argv[0] if Path(sys.argv[0]).name == "detector.py" else "detector.py"
-    return " ".join(_for_a_shell(word) for word in (str(near), script, *words))
+    script = [sys.argv[0]] if Path(sys.argv[0]).name == "detector.py" else ["detector.py"]
+    if program() == "python -m dedup":
+        script = ["-m", "dedup"]
+    return " ".join(_for_a_shell(word) for word in (str(near), *script, *words))
+
+
+def program() -> str:
+    """How this run was started: ``dedup`` (installed), ``python -m dedup``, or ``detector.py``."""
+    started = Path(sys.argv[0]) if sys.argv else Path()
+    if started.stem == "__main__" and started.parent.name == "dedup":
+        return "python -m dedup"
+    return "dedup" if started.stem == "dedup" else "detector.py"
 
 
 def _for_a_shell(word: str) -> str:
