@@ -7,6 +7,7 @@ and mirror the picture; the first is the picture as it is.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -72,7 +73,7 @@ class Vectors:
         if self.is_bits:
             signs = np.unpackbits(self.rows[:, view], axis=1, count=self.dim).astype(np.float32)
             return (2 * signs - 1) / np.float32(np.sqrt(self.dim))
-        wide = self.rows.astype(np.float32)
+        wide = _widened(self.rows)
         wide /= np.linalg.norm(wide, axis=1, keepdims=True)
         return wide
 
@@ -104,10 +105,20 @@ class Vectors:
 
 def cosine(first: Rows, second: Rows) -> FloatVector:
     """The cosine of each row of ``first`` with the same row of ``second``, in float64."""
-    a, b = first.astype(np.float64), second.astype(np.float64)
+    a, b = (side if side.dtype == np.float64 else _widened(side).astype(np.float64) for side in (first, second))
     lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
     products: FloatVector = np.einsum("ij,ij->i", a, b) / lengths
     return np.clip(products, -1.0, 1.0)
+
+
+def _widened(rows: Rows) -> Rows:
+    """The rows in float32, in memory of their own; torch, where it is loaded, widens float16 ten times as fast."""
+    if rows.dtype == np.float16 and rows.flags.writeable and "torch" in sys.modules:
+        import torch
+
+        wide: Rows = torch.from_numpy(rows).float().numpy()
+        return wide
+    return rows.astype(np.float32)
 
 
 def to_blob(row: np.ndarray[Any, np.dtype[np.float32]], provenance: Provenance) -> bytes:

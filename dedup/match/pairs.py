@@ -21,6 +21,7 @@ HELD_AT_ONCE = 2_000_000
 SLACK = 1e-5
 # Beyond so many pairs nobody can tell similarities apart that differ by so little.
 MANY, FINE_ENOUGH = 4_000_000, 1e-7
+SORTED_AT_ONCE = 1 << 17
 MOST_IN_SLACK = 3  # times as many as are wanted
 
 
@@ -165,25 +166,37 @@ def _sorted(left: IntVector, right: IntVector, similarity: FloatVector) -> Found
     """
     bits = max(int(left.max()), int(right.max()), 1).bit_length()
     levels = (1 << (62 - 2 * bits)) - 1
-    best = similarity.max()
-    step = max(float(best - similarity.min()), 1e-12) / levels
-    # In place as far as can be: of very many pairs each copy is half a gigabyte.
-    behind = best - similarity
-    behind /= step
-    key = behind.astype(np.int64)
-    for numbers in (left, right):
-        key <<= bits
-        key |= numbers
-    if len(key) > MANY and step <= FINE_ENOUGH:
-        key.sort()
-        right = (key & ((1 << bits) - 1)).astype(np.int32)
-        key >>= bits
-        left = (key & ((1 << bits) - 1)).astype(np.int32)
-        key >>= bits
-        behind[:] = key
-        behind *= -step
-        behind += best
-        return left, right, behind
-    order = np.argsort(key)
+    best = float(similarity.max())
+    step = max(best - float(similarity.min()), 1e-12) / levels
+    if len(similarity) > MANY and step <= FINE_ENOUGH:
+        _sort_in_place(left, right, similarity, best, step, bits)
+        return left, right, similarity
+    order = np.argsort(_keys(left, right, similarity, best, step, bits))
     order = order[np.argsort(-similarity[order], kind="stable")]
     return left[order], right[order], similarity[order]
+
+
+def _keys(
+    left: IntVector, right: IntVector, similarity: FloatVector, best: float, step: float, bits: int
+) -> np.ndarray[Any, np.dtype[np.int64]]:
+    keys = ((best - similarity) / step).astype(np.int64)
+    for numbers in (left, right):
+        keys <<= bits
+        keys |= numbers
+    return keys
+
+
+def _sort_in_place(
+    left: IntVector, right: IntVector, similarity: FloatVector, best: float, step: float, bits: int
+) -> None:
+    """Sort very many pairs in the memory they lie in: to ask for more takes several times as long as the sorting."""
+    keys = similarity.view(np.int64)
+    parts = [slice(start, start + SORTED_AT_ONCE) for start in range(0, len(keys), SORTED_AT_ONCE)]
+    for part in parts:
+        keys[part] = _keys(left[part], right[part], similarity[part], best, step, bits)
+    keys.sort()
+    one = (1 << bits) - 1
+    for part in parts:
+        key = keys[part].copy()
+        right[part], left[part] = key & one, key >> bits & one
+        similarity[part] = best - (key >> 2 * bits) * step
