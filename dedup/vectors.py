@@ -105,7 +105,7 @@ class Vectors:
 
 def cosine(first: Rows, second: Rows) -> FloatVector:
     """The cosine of each row of ``first`` with the same row of ``second``, in float64."""
-    a, b = (side if side.dtype == np.float64 else _widened(side).astype(np.float64) for side in (first, second))
+    a, b = first.astype(np.float64), second.astype(np.float64)
     lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
     products: FloatVector = np.einsum("ij,ij->i", a, b) / lengths
     return np.clip(products, -1.0, 1.0)
