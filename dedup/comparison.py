@@ -94,10 +94,12 @@ def common_sets(stores: Sequence[Catalogue], wanted: Wanted) -> list[Provenance]
     if not common:
         shared = set.intersection(*({one.encoder for one in rows} for rows in offered))
         what = "weights, embeddings or parameters" if shared else "encoders"
-        name = sorted(shared)[0] if shared else "NAME"
+        # What the first folder has is what the others lack.
+        name = sorted(shared)[0] if shared else offered[0][0].encoder
+        folders = [str(store.root) for store in stores]
         raise DedupError(
             f"The folders were indexed with different {what}, whose vectors cannot be compared.",
-            "Index them the same way: " + command("index", "FOLDER", "FOLDER", "--encoder", name),
+            "Index them the same way: " + command("index", *folders, "--encoder", name),
         )
     return common
 

@@ -34,8 +34,9 @@ class IndexResult:
 
 
 def load_encoder(row: EncoderSpec, options: LoadOptions, report: Report) -> Encoder:
-    """The encoder with its weights; says that loading takes a moment."""
-    report(Notice(f"Loading PyTorch and {row.title} ..."))
+    """The encoder with its weights; says that loading takes a moment, where there are any."""
+    if row.where_weights_come_from != "-":
+        report(Notice(f"Loading PyTorch and {row.title} ..."))
     return row.load(options)
 
 
