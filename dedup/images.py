@@ -159,6 +159,8 @@ def same_pixels(first: bytes, second: bytes) -> bool:
     try:
         if _has_more_than_frames_show(first) or _has_more_than_frames_show(second):
             return False
+        if _png_colours(first) != _png_colours(second):
+            return False
         pairs = zip_longest(_frames_in_full(first), _frames_in_full(second))
         return all(one is not None and two is not None and _equal(one, two) for one, two in pairs)
     except Exception as problem:  # as in decode
@@ -243,6 +245,35 @@ def _has_more_than_frames_show(data: bytes) -> bool:
         if image.format == "PNG":
             return data[24] > 8
         return image.format == "TIFF" and max(image.tag_v2.get(258, (8,))) > 8  # type: ignore[attr-defined]
+
+
+# How a PNG may say, in four ways, that its numbers mean what they mean without a word: colours of sRGB.
+_SRGB_IN_PNG = {
+    b"cICP": bytes([1, 13, 0, 1]),
+    b"gAMA": (45455).to_bytes(4, "big"),
+    b"cHRM": b"".join(one.to_bytes(4, "big") for one in (31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000)),
+}
+
+
+def _png_colours(data: bytes) -> dict[bytes, bytes]:
+    """What a PNG says its numbers mean as colours, beside a profile; empty where that is sRGB, as for all others."""
+    said = dict(_png_chunks(data))
+    if b"cICP" in said:
+        holds: tuple[bytes, ...] = (b"cICP",)
+    elif b"iCCP" in said or b"sRGB" in said:
+        holds = ()  # which overrule the others; profiles are compared with the frames
+    else:
+        holds = (b"gAMA", b"cHRM")
+    return {name: said[name] for name in holds if name in said and said[name] != _SRGB_IN_PNG[name]}
+
+
+def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """(name, value) of the chunks before a PNG's pixels; nothing for other files."""
+    place = len(PNG_SIGNATURE) if data.startswith(PNG_SIGNATURE) else len(data)
+    while (name := data[place + 4 : place + 8]) not in (b"IDAT", b""):
+        size = int.from_bytes(data[place : place + 4], "big")
+        yield name, data[place + 8 : place + 8 + size]
+        place += 12 + size
 
 
 def _equal(one: Frame, two: Frame) -> bool:

@@ -18,7 +18,7 @@ import pytest
 from conftest import PROJECT, picture, save_picture
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from dedup import images
 from dedup.errors import UnreadablePicture
@@ -571,3 +571,38 @@ def test_a_thumbnail_fits_its_square_and_is_never_enlarged(folder: Path) -> None
     Image.new("RGB", (30, 20), RED).save(small)
     assert images.thumbnail(large, 100).size == (100, 38)
     assert images.thumbnail(small, 100).size == (30, 20)
+
+
+def png_with(*chunks: tuple[bytes, bytes]) -> bytes:
+    """A small PNG with these chunks before its data."""
+    info = PngImagePlugin.PngInfo()
+    for name, value in chunks:
+        info.add(name, value)
+    file = io.BytesIO()
+    Image.fromarray(np.arange(300, dtype=np.uint8).reshape(10, 10, 3)).save(file, "PNG", pnginfo=info)
+    return file.getvalue()
+
+
+SRGB_GAMMA, LINEAR = (b"gAMA", (45455).to_bytes(4, "big")), (b"gAMA", (100000).to_bytes(4, "big"))
+PQ = (b"cICP", bytes([9, 16, 0, 1]))
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "same"),
+    [
+        ([], [], True),
+        ([], [(b"sRGB", b"\0")], True),
+        ([SRGB_GAMMA], [], True),
+        ([SRGB_GAMMA, (b"sRGB", b"\0")], [], True),
+        ([LINEAR], [], False),
+        ([LINEAR], [LINEAR], True),
+        ([LINEAR, (b"sRGB", b"\0")], [], True),
+        ([PQ], [], False),
+        ([PQ], [PQ], True),
+        ([PQ, (b"sRGB", b"\0")], [(b"sRGB", b"\0")], False),
+    ],
+)
+def test_pngs_whose_numbers_mean_other_colours_have_not_the_same_pixels(
+    one: list[tuple[bytes, bytes]], two: list[tuple[bytes, bytes]], same: bool
+) -> None:
+    assert images.same_pixels(png_with(*one), png_with(*two)) is same
