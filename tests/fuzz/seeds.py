@@ -137,7 +137,9 @@ def database_seeds() -> list[bytes]:
                 [made_by],
             )
             Verifications([place], 1).put([((b"\0" * 32, b"\1" * 32), verification_seeds()[0].decode(), {place})])
-            entry = Entry(0, "20240501-100000-abcdef", "x.png", ".dedup-trash/r/x.png", "", 9, 9, b"1" * 32, "", 1.0, "")
+            entry = Entry(
+                0, "20240501-100000-abcdef", "x.png", ".dedup-trash/r/x.png", "", 9, 9, b"1" * 32, "", 1.0, ""
+            )
             Journal(store).mark(Journal(store).begin(entry.run_id, [str(place)], [entry]), "moved")
         with closing(sqlite3.connect(place / "image_database.db")) as database:
             database.execute("PRAGMA journal_mode = DELETE")

@@ -1,4 +1,4 @@
-"""What is fed with damaged input. Each returns when the answer is one the tool gives on purpose, and raises otherwise."""
+"""What is fed with damaged input. Each returns when the answer is one the tool means to give, and raises otherwise."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def picture(data: bytes, place: Path) -> None:
         frame_bits(seen(shown.image))
         images.same_pixels(data, data)
     except UnreadablePicture as problem:
-        assert problem.message
+        _require(problem.message)
 
 
 def plan(data: bytes, place: Path) -> None:
@@ -40,7 +40,7 @@ def plan(data: bytes, place: Path) -> None:
     try:
         workflow.dry_run(load_plan(file), silent)
     except DedupError as problem:
-        assert problem.remedy
+        _require(problem.remedy)
 
 
 def saved_settings(data: bytes, place: Path) -> None:
@@ -82,7 +82,12 @@ def database(data: bytes, place: Path) -> None:
         try:
             job()
         except DedupError as problem:
-            assert problem.remedy, problem.message
+            _require(problem.remedy)
+
+
+def _require(words: str) -> None:
+    if not words:
+        raise AssertionError("an error without words")
 
 
 def _everything(store: object) -> None:

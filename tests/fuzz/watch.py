@@ -1,4 +1,4 @@
-"""Runs targets in a process of their own, so that one that dies, hangs or fills the memory is a finding, not the end."""
+"""Runs targets in a process of their own, so that one that dies, hangs or fills the memory is a finding."""
 
 from __future__ import annotations
 
