@@ -6,13 +6,14 @@ import hashlib
 import os
 import shutil
 import sqlite3
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
-from dedup import settings
+from dedup import permissions, settings
 from dedup.errors import DedupError, command
 from dedup.store.schema import APPLICATION_ID, MIGRATIONS, migrate, version_of
 
@@ -45,12 +46,13 @@ def connect(root: Path, *, create: bool) -> sqlite3.Connection:
     path = database_path(root)
     if not create and not has_database(root):
         raise DedupError(f"{root} has not been indexed yet.", "Run: " + command("index", str(root)))
-    if path.is_dir():
-        raise DedupError(f"{path} is a folder, where the database belongs.", "Rename that folder.")
+    _refuse_what_is_no_file(path)
     connection = None
     try:
         _bring_along(root, path)
         last_written = path.stat().st_mtime_ns if path.exists() else None
+        # SQLite gives its files the umask's mode, and those beside the database that of the database.
+        permissions.make_file(path, permissions.of_folder(root) if path.parent == root else permissions.PRIVATE)
         connection = sqlite3.connect(path, timeout=30.0, isolation_level=None, check_same_thread=False)
         _refuse_what_is_not_ours(connection, path)
         connection.execute("PRAGMA foreign_keys = ON")
@@ -76,6 +78,21 @@ def connect(root: Path, *, create: bool) -> sqlite3.Connection:
     return connection
 
 
+def _refuse_what_is_no_file(path: Path) -> None:
+    """Raises DedupError where a folder, a link, a pipe or a device has the database's name."""
+    try:
+        mode = os.lstat(path).st_mode
+    except OSError:
+        return  # not there, or what cannot be looked at: opening it will tell
+    if stat.S_ISDIR(mode):
+        raise DedupError(f"{path} is a folder, where the database belongs.", "Rename that folder.")
+    if stat.S_ISLNK(mode):
+        # Two folders with one database would take each other's pictures for their own.
+        raise DedupError(f"{path} is a link, where the database belongs.", "Put the database itself in its place.")
+    if not stat.S_ISREG(mode):
+        raise DedupError(f"{path} is no regular file, where the database belongs.", "Rename it, or remove it.")
+
+
 def _note_foreign_table(connection: sqlite3.Connection, last_written: int | None) -> None:
     """Remember when the other tool last wrote: pictures changed after that have other vectors now."""
     connection.execute(
@@ -88,7 +105,7 @@ def _note_foreign_table(connection: sqlite3.Connection, last_written: int | None
 def _bring_along(root: Path, path: Path) -> None:
     """Let a folder that has become read-only keep the work done while it was not."""
     inside = root / DATABASE_NAME
-    path.parent.mkdir(parents=True, exist_ok=True)
+    permissions.make_folder(path.parent)
     if path != inside and inside.exists() and not path.exists():
         # With its time, by which pictures changed since are told, and what is not yet written back into it.
         shutil.copy2(inside, path)
