@@ -126,7 +126,9 @@ class Catalogue:
     def query(self, sql: str, values: Sequence[Any] = ()) -> Generator[tuple[Any, ...], None, None]:
         """The rows of a reading statement, one by one."""
         try:
-            yield from self.connection.execute(sql, values)
+            # Not "yield from": that would close the cursor of rows nobody wants any more, maybe after the database.
+            for row in self.connection.execute(sql, values):  # noqa: UP028
+                yield row
         except TROUBLE as problem:
             raise explained(problem, self.path) from problem
 
