@@ -53,5 +53,6 @@ def load_or_explain(path: Path, side: int) -> Image.Image:
         return images.thumbnail(path, side)
     except UnreadablePicture as problem:
         card = Image.new("RGB", (side, side * 3 // 4), (90, 90, 90))
-        ImageDraw.Draw(card).multiline_text((12, 12), f"cannot be shown:\n{printable(problem.message)}", fill=(255, 255, 255))
+        told = f"cannot be shown:\n{printable(problem.message)}"
+        ImageDraw.Draw(card).multiline_text((12, 12), told, fill=(255, 255, 255))
         return card
