@@ -13,6 +13,7 @@ from dedup import settings
 from dedup.encoders import Encoder, Float32Rows, Uint8Array
 from dedup.encoders.device import is_out_of_memory
 from dedup.errors import DedupError
+from dedup.permissions import write_private
 from dedup.progress import Notice, Report
 
 if TYPE_CHECKING:
@@ -132,8 +133,7 @@ def _remembered() -> dict[str, Any]:
 
 def _remember(sizes: dict[str, Any]) -> None:
     with suppress(OSError):  # found again next time
-        settings.home().mkdir(parents=True, exist_ok=True)
-        (settings.home() / "batch_sizes.json").write_text(json.dumps(sizes, indent=2), encoding="utf-8")
+        write_private(settings.home() / "batch_sizes.json", json.dumps(sizes, indent=2).encode())
 
 
 def _give_memory_back() -> None:

@@ -11,6 +11,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from dedup import settings
+from dedup.permissions import PRIVATE, make_file, make_folder
 
 DIGEST_BYTES = 16
 
@@ -34,7 +35,8 @@ class Cached:
     def write(self, content: bytes) -> None:
         """Keep it, over that of other versions; where the disk refuses, the work is done again next time."""
         with suppress(OSError):
-            self.file.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(self.file.parent)
+            make_file(self.file, PRIVATE)
             with self.file.open("wb") as file:
                 file.write(self._mark(content))
                 file.write(content)

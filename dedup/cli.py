@@ -15,16 +15,18 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 from dedup import __version__, commands, console, jobs, settings
 from dedup.completion import SHELLS, complete
-from dedup.console import Back, Leave, Volume, complain, note, say, set_volume
+from dedup.console import Back, Leave, Volume, complain, note, say_code, set_volume
 from dedup.encoders import REGISTRY
 from dedup.errors import DedupError, program
 from dedup.keep import STRATEGIES
 from dedup.reference import as_markdown, example_of
 from dedup.settings import BOUNDS, TIERS_MARKED, Settings
 from dedup.store.foreign import COLUMNS
+from dedup.wording import printable
 
 Command = Callable[[argparse.Namespace, Settings], int]
 
@@ -43,7 +45,7 @@ def main(words: Sequence[str] | None = None) -> int:
         return _run(arguments)
     except DedupError as problem:
         if arguments.debug:
-            traceback.print_exc()
+            note(traceback.format_exc())
         console.explain(problem)
         return jobs.ERROR
     except (KeyboardInterrupt, Back, Leave):
@@ -55,15 +57,24 @@ def main(words: Sequence[str] | None = None) -> int:
         return jobs.ERROR
     except Exception as problem:
         if arguments.debug:
-            raise
-        complain(f"Something unexpected went wrong: {type(problem).__name__}: {problem}")
+            complain(traceback.format_exc())
+            return jobs.ERROR
+        complain(f"Something unexpected went wrong: {type(problem).__name__}: {printable(str(problem))}")
         complain("  No picture was harmed. Run again with --debug before the command to see where, and report it.")
         return jobs.ERROR
 
 
+class Parser(argparse.ArgumentParser):
+    """A parser, as are those of its subcommands, that repeats what was typed only in printable form."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong with the words given, and exit with the code of wrong usage."""
+        super().error(printable(message))
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The parser of every subcommand; each stores its function as ``run``."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=program(),
         description="Find duplicate and near-duplicate pictures, and remove the ones you confirm. "
         "Without a command: the menu.",
@@ -84,7 +95,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _reference(arguments: argparse.Namespace, chosen: Settings) -> int:
-    say(as_markdown(arguments.parser))
+    say_code(as_markdown(arguments.parser))
     return jobs.DONE
 
 

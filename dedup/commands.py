@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 
 from dedup import calibration, console, encoder_table, jobs, settings, workflow
 from dedup.completion import shell_code
-from dedup.console import note, say
+from dedup.console import note, say, say_code, say_json
 from dedup.encoders import BOTH, COSINE, HAMMING, spec
 from dedup.errors import DedupError, command
 from dedup.jobs import DONE, INTERRUPTED
@@ -48,7 +47,7 @@ def find(arguments: argparse.Namespace, chosen: Settings) -> int:
         for path in contact_sheets(found, arguments.contact_sheet):
             note(f"Contact sheet: {printable(path)}")
     if arguments.json:
-        say(json.dumps(as_json(found)))
+        say_json(as_json(found))
     else:
         jobs.show_found(found)
     return DONE
@@ -85,7 +84,7 @@ def names(arguments: argparse.Namespace, chosen: Settings) -> int:
         save_plan(workflow.plan_marked(found), arguments.save_plan)
         note(f"Plan written to {printable(arguments.save_plan)}.")
     if arguments.json:
-        say(json.dumps(as_json(found)))
+        say_json(as_json(found))
         return DONE
     if arguments.save_plan:
         return DONE
@@ -116,7 +115,7 @@ def status(arguments: argparse.Namespace, chosen: Settings) -> int:
     """What is indexed, unreadable and in the trash, and with which libraries."""
     program, rows = _program(), [workflow.status(folder) for folder in arguments.folders]
     if arguments.json:
-        say(json.dumps({"program": program, "folders": rows}))
+        say_json({"program": program, "folders": rows})
         return DONE
     for name, value in program.items():
         say(f"{name:<14} {printable(str(value))}")
@@ -145,7 +144,7 @@ def encoders(arguments: argparse.Namespace, chosen: Settings) -> int:
         given = {name: getattr(arguments, name) for name in ("weights", "parameters") if getattr(arguments, name)}
         return jobs.check_encoder(replace(mine, **given))
     if arguments.json:
-        say(json.dumps(encoder_table.as_values()))
+        say_json(encoder_table.as_values())
     else:
         say(encoder_table.as_markdown() if arguments.markdown else encoder_table.as_text())
     return DONE
@@ -171,7 +170,7 @@ def calibrate(arguments: argparse.Namespace, chosen: Settings) -> int:
             say(printable(line))
     plot = calibration.write_plot(result, place)
     if arguments.json:
-        say(json.dumps({**calibration.as_json(result), "plot": os.fspath(plot)}))
+        say_json({**calibration.as_json(result), "plot": os.fspath(plot)})
     else:
         say(f"Plot: {printable(plot)}")
     return DONE
@@ -351,5 +350,5 @@ def _program() -> dict[str, str]:
 
 def completion(arguments: argparse.Namespace, chosen: Settings) -> int:
     """Print what lets a shell complete."""
-    say(shell_code(arguments.shell))
+    say_code(shell_code(arguments.shell))
     return DONE

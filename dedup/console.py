@@ -1,11 +1,14 @@
 """The terminal: progress bars, lines and questions. The first room that prints or asks.
 
+Whatever text it is handed reaches the terminal without a character that could command it or deceive a reader.
+
 Ctrl-C at a question raises Back, Ctrl-D raises Leave. During work the first Ctrl-C asks
 the job to stop at its next safe point, the second stops it at once.
 """
 
 from __future__ import annotations
 
+import json
 import signal
 import sys
 import time
@@ -17,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from dedup.errors import DedupError
 from dedup.progress import Cancelled, Event, Notice, Progress, Skipped
-from dedup.wording import printable
+from dedup.wording import printable, printable_lines
 
 if TYPE_CHECKING:
     import questionary
@@ -53,6 +56,16 @@ class Leave(Exception):
 
 def say(text: str = "") -> None:
     """Print a result to standard output."""
+    print(printable_lines(text), flush=True)
+
+
+def say_json(value: object) -> None:
+    """Print one JSON value to standard output; it is ASCII throughout, names in it are given exactly."""
+    print(json.dumps(value).replace("\x7f", "\\u007f"), flush=True)
+
+
+def say_code(text: str) -> None:
+    """Print what another program reads, and no name is in, as it is."""
     print(text, flush=True)
 
 
@@ -64,7 +77,7 @@ def note(text: str = "") -> None:
 
 def complain(text: str = "") -> None:
     """Print an error to standard error, however quiet."""
-    print(text, file=sys.stderr, flush=True)
+    print(printable_lines(text), file=sys.stderr, flush=True)
 
 
 def explain(problem: DedupError) -> None:
@@ -172,11 +185,11 @@ def choose(message: str, choices: Sequence[tuple[str, Value]], default: Value | 
     """The value of the choice made by number or arrows and Enter."""
     import questionary
 
-    rows = [questionary.Choice(title, value=number) for number, (title, _) in enumerate(choices)]
+    rows = [questionary.Choice(printable(title), value=number) for number, (title, _) in enumerate(choices)]
     chosen = next((row for row, (_, value) in zip(rows, choices, strict=True) if value == default), rows[0])
     answer: int = _ask(
         questionary.select(
-            message,
+            printable_lines(message),
             choices=rows,
             default=chosen,
             use_shortcuts=len(rows) <= 36,
@@ -191,7 +204,7 @@ def ask_line(message: str, default: str = "") -> str:
     """A line of text as it was typed; Enter alone gives the default, which is shown."""
     import questionary
 
-    shown = f"{message} [{printable(default)}]:" if default else f"{message}:"
+    shown = printable_lines(f"{message} [{printable(default)}]:" if default else f"{message}:")
     answer: str = _ask(questionary.text(shown, qmark=""))
     return answer if answer.strip() else default
 
@@ -212,7 +225,7 @@ def confirm(message: str, *, default: bool = False) -> bool:
     _forget_what_was_typed_ahead()
     answer: bool = _ask(
         questionary.confirm(
-            message,
+            printable_lines(message),
             default=default,
             auto_enter=False,
             qmark="",

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 # A picture that takes longer than this to decode is given up on.
 SECONDS_PER_PICTURE = 60
 SECONDS_BETWEEN_LOOKS = 1
+# A worker may ask for this much at most: the largest file there may be, twice, and 2 billion pixels of float.
+MEMORY_PER_WORKER = 16 << 30
 TRY_AGAIN = -1
 CHANGED_WHILE_READ = "changed while it was being read; the next index will read it again"
 CRASHED = "the decoder crashed or hung on it"
@@ -272,6 +274,33 @@ def start_worker() -> None:
     # Ctrl-C reaches the whole process group; only the parent decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    _bound_memory()
+    _be_silent()
+
+
+def _bound_memory() -> None:
+    """Let a decoder that asks for memory without end fail, or at worst die, and nobody else with it."""
+    if sys.platform != "linux":
+        return  # elsewhere no limit counts what a process has of its own
+    import resource
+
+    with suppress(OSError, ValueError):
+        # Where memory runs out, this process is the one to go, not its parent and not another program.
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
+    with suppress(OSError, ValueError, IndexError):
+        # RLIMIT_DATA and not RLIMIT_AS: the address space that a GPU's driver reserves is no memory in use. What
+        # was inherited from the parent, vectors of a million pictures perhaps, comes on top.
+        inherited = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[5]) * resource.getpagesize()
+        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        limit = inherited + MEMORY_PER_WORKER
+        resource.setrlimit(resource.RLIMIT_DATA, (limit if hard < 0 else min(limit, hard), hard))
+
+
+def _be_silent() -> None:
+    # What C libraries say of a damaged file names neither the file nor a remedy, and would garble the progress bar.
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
 
 
 def _start_decoding(number: int) -> None:

@@ -65,4 +65,21 @@ def program() -> str:
 def _for_a_shell(word: str) -> str:
     if os.name == "nt" or shlex.quote(word) == word:
         return f'"{word}"' if os.path.isabs(word) or " " in word else word
+    if any(_is_unseen(character) for character in word):
+        # Bash, zsh and others read escapes in $'...': a line that can be shown, and pasted all the same.
+        return "$'" + "".join(map(_escaped_for_a_shell, word)) + "'"
     return shlex.quote(word)
+
+
+def _is_unseen(character: str) -> bool:
+    return not character.isprintable() or "\ufe00" <= character <= "\ufe0f"  # variation selectors
+
+
+def _escaped_for_a_shell(character: str) -> str:
+    if character in "'\\":
+        return "\\" + character
+    if not _is_unseen(character):
+        return character
+    if ord(character) < 256 or "\udc80" <= character <= "\udcff":  # the latter: bytes that are no UTF-8
+        return "".join(f"\\x{byte:02x}" for byte in os.fsencode(character))
+    return f"\\U{ord(character):08x}"

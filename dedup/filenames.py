@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from dedup import images
+from dedup.apart import Apart
 from dedup.errors import UnreadablePicture
 from dedup.keep import Group, KeepRule, Match, Member
 from dedup.progress import Progress, Report
@@ -45,8 +46,13 @@ def find_copies(listing: Listing, max_megapixels: int, report: Report) -> list[G
     Reads only files whose names pair up. The keeper is the original, unless the pixels are
     the same and a copy is the larger file (it may carry more metadata).
     """
+    # These files may never have been decoded before: what crashes or hangs there must cost that file only.
+    with Apart() as apart:
+        return _find_copies(listing, _Reader(listing, max_megapixels, apart), report)
+
+
+def _find_copies(listing: Listing, reader: _Reader, report: Report) -> list[Group]:
     originals = _originals(listing.files)
-    reader = _Reader(listing, max_megapixels)
     copies_of: dict[str, list[Picture]] = {}
     for done, (path, candidates) in enumerate(sorted(originals.items())):
         report(Progress("names compared", done, len(originals)))
@@ -89,7 +95,8 @@ def _originals(files: Sequence[FileFacts]) -> dict[str, list[str]]:
 class _Reader:
     """Reads files whose names pair up, each once; remembers facts, not pixels."""
 
-    def __init__(self, listing: Listing, max_megapixels: int) -> None:
+    def __init__(self, listing: Listing, max_megapixels: int, apart: Apart) -> None:
+        self._apart = apart
         self._root = listing.root
         self._facts = {found.path: found for found in listing.files}
         self._max_megapixels = max_megapixels
@@ -99,7 +106,7 @@ class _Reader:
         """The picture at a path, or None when it cannot be read: it is never offered then."""
         if path not in self._pictures:
             try:
-                self._pictures[path] = self._read(self._facts[path])
+                self._pictures[path] = self._apart(_read, self._root, self._facts[path], self._max_megapixels)
             except UnreadablePicture:
                 self._pictures[path] = None
         return self._pictures[path]
@@ -111,16 +118,19 @@ class _Reader:
         if (first.width, first.height) != (second.width, second.height):
             return False
         try:
-            return images.same_pixels(*(images.read(one.full_path)[0] for one in (first, second)))
+            return bool(self._apart(_show_the_same, first.full_path, second.full_path))
         except UnreadablePicture:
             return False
 
-    def _read(self, found: FileFacts) -> Picture:
-        data, digest = images.read(self._root / found.path)
-        shown = images.decode(data, 32, self._max_megapixels)
-        return Picture(
-            self._root, found.path, found.size, found.mtime_ns, shown.width, shown.height, shown.format, digest
-        )
+
+def _read(root: Path, found: FileFacts, max_megapixels: int) -> Picture:
+    data, digest = images.read(root / found.path)
+    shown = images.decode(data, 32, max_megapixels)
+    return Picture(root, found.path, found.size, found.mtime_ns, shown.width, shown.height, shown.format, digest)
+
+
+def _show_the_same(first: Path, second: Path) -> bool:
+    return images.same_pixels(*(images.read(path)[0] for path in (first, second)))
 
 
 def relation(first: Picture, second: Picture) -> Match:

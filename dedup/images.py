@@ -6,9 +6,11 @@ Formats are an explicit list: nothing here ever starts an interpreter (EPS, PDF,
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import os
+import stat
 import warnings
 from collections.abc import Iterator
 from contextlib import suppress
@@ -69,21 +71,38 @@ class JpegHead:
 
 
 def digest(path: str | os.PathLike[str]) -> bytes:
-    """The SHA-256 of a file's bytes (32 bytes)."""
-    with open(path, "rb") as file:
+    """The SHA-256 of a regular file's bytes (32 bytes); raises OSError."""
+    with _opened_file(path) as file:
         return hashlib.file_digest(file, "sha256").digest()
 
 
 def read(path: str | os.PathLike[str]) -> tuple[bytes, bytes]:
     """The bytes of a file and their SHA-256; raises UnreadablePicture."""
     try:
-        with open(path, "rb") as file:
-            if os.fstat(file.fileno()).st_size > MAX_FILE_BYTES:
+        with _opened_file(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > MAX_FILE_BYTES:
                 raise UnreadablePicture("the file is larger than 2 GiB")
-            data = file.read()
+            # One byte more tells that it grows; one that never stops growing must not be read for ever.
+            data = file.read(size + 1)
     except OSError as problem:
         raise UnreadablePicture(f"cannot be read: {problem.strerror or problem}", may_pass=True) from problem
+    except MemoryError as problem:
+        raise UnreadablePicture("reading it needs more memory than there is", may_pass=True) from problem
     return data, hashlib.sha256(data).digest()
+
+
+def _opened_file(path: str | os.PathLike[str]) -> io.BufferedReader:
+    """A regular file, open for reading; OSError of anything else, a pipe that took its place included."""
+    # Without O_NONBLOCK, opening a pipe waits until somebody writes to it.
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", os.fspath(path))
+        return os.fdopen(handle, "rb")
+    except BaseException:
+        os.close(handle)
+        raise
 
 
 def decode(data: bytes, size: int | None = None, max_megapixels: int = 100) -> Decoded:
@@ -170,7 +189,7 @@ def same_pixels(first: bytes, second: bytes) -> bool:
 def shown_as_stored(path: str | os.PathLike[str]) -> bool:
     """Whether a program that only converts to RGB sees what ``decode`` gives: upright, opaque, one frame."""
     try:
-        with Image.open(path, formats=["JPEG", "PNG", "WEBP", "BMP", "GIF"]) as image:
+        with _opened_file(path) as file, Image.open(file, formats=["JPEG", "PNG", "WEBP", "BMP", "GIF"]) as image:
             plain = image.mode in ("RGB", "L") and "transparency" not in image.info
             return plain and _orientation(image) == 1 and not getattr(image, "is_animated", False)
     except Exception:  # as in decode: what cannot be opened is found out when it is decoded

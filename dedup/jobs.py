@@ -248,7 +248,7 @@ def confirm_and_remove(plan: Plan, *, assume_yes: bool = False) -> int:
     by_folder(outcome)
     list_skipped(outcome.refused, "stayed in place")
     if outcome.files:
-        back = command("undo", *(printable(folder) for folder in outcome.moved), "--run", outcome.run_id)
+        back = command("undo", *outcome.moved, "--run", outcome.run_id)
         say(f"To bring them back: choice 8 of the menu, or: {back}")
     return _code(outcome)
 
@@ -314,7 +314,7 @@ def purge(folders: Sequence[str | Path], run_id: str | None = None, *, assume_ye
     """
     wanted = [(folder, run) for folder in folders for run in workflow.runs(folder) if run_id in (None, run.id)]
     if not wanted:
-        say("The trash is empty." if run_id is None else f"No run {run_id} lies in the trash.")
+        say("The trash is empty." if run_id is None else f"No run {printable(run_id)} lies in the trash.")
         return DONE if run_id is None else ERROR
     if not assume_yes and not _purge_is_confirmed([run for _, run in wanted]):
         say("Nothing was changed.")
@@ -344,7 +344,7 @@ def clean(folder: str | Path, *, assume_yes: bool = False) -> int:
     """Clean/verify: check the database, list what differs from the disk, forget ghosts when told to."""
     health = workflow.verify(folder)
     say(f"Database of {printable(real_folder(folder))}:")
-    say(f"  integrity check      {'ok' if not health.problems else '; '.join(health.problems)}")
+    say(f"  integrity check      {'ok' if not health.problems else printable('; '.join(health.problems))}")
     say(f"  pictures indexed     {health.pictures:,}   (picture files in the folder: {health.files_on_disk:,})")
     say(f"  new files            {health.new:,}")
     say(f"  changed files        {len(health.changed):,}")

@@ -12,6 +12,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFilter
 
 from dedup.errors import DedupError
+from dedup.permissions import make_folder
 
 SIZE = (640, 480)
 Draw = ImageDraw.ImageDraw
@@ -35,7 +36,7 @@ def drawn_pictures() -> list[Image.Image]:
 
 
 def _draw_missing(folder: Path) -> Path:
-    (folder / "from phone").mkdir(parents=True, exist_ok=True)
+    make_folder(folder / "from phone")
     for number, (name, scene) in enumerate(_SCENES.items()):
         _save_once(folder / f"{name}.jpg", partial(_paint, scene, number), quality=92)
     _copy_once(folder / "harbour.jpg", folder / "from phone" / "harbour.jpg")

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from dedup.errors import DedupError
+from dedup.permissions import write_private
 
 DEFAULT_ENCODER = "efficientnet-lite0"
 # Surest first: equal pixels; the same picture in another file; edits of it; everything at the threshold.
@@ -123,8 +124,7 @@ def save(settings: Settings) -> None:
     others = {name: _own(before, name) for name in _encoders(before)}
     chosen["encoders"] = {**others, settings.encoder: own}
     try:
-        home().mkdir(parents=True, exist_ok=True)
-        (home() / "settings.json").write_text(json.dumps(chosen, indent=2), encoding="utf-8")
+        write_private(home() / "settings.json", json.dumps(chosen, indent=2).encode())
     except OSError:
         return
 

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dedup import images
-from dedup.decoding import default_workers, start_worker
+from dedup.apart import Apart
+from dedup.decoding import SECONDS_PER_PICTURE, default_workers, start_worker
 from dedup.errors import UnreadablePicture
 from dedup.progress import Progress, Report
 from dedup.store import Picture, Verifications
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 # Standard deviation (of 255) below which a picture shows next to nothing: only equal pixels make it a copy.
 FLAT_CONTRAST = 6.0
 PAIRS_AT_ONCE = 256
+AT_A_TIME = 4  # pairs or pictures handed to a worker
 WORTH_PROCESSES = 6  # fewer pictures or pairs are not worth handing over
 LOOKS_IN_MEMORY = 3 << 30  # bytes; about ten thousand pictures
 DECODED_SIDE = 384
@@ -41,7 +43,14 @@ Pair = tuple[int, int]
 class Verifier:
     """Verifies pairs of picture numbers; the results are those of the second picture as seen from the first."""
 
-    def __init__(self, pictures: Sequence[Picture], roots: Sequence[Path], max_megapixels: int, report: Report) -> None:
+    def __init__(
+        self,
+        pictures: Sequence[Picture],
+        roots: Sequence[Path],
+        max_megapixels: int,
+        report: Report,
+        seconds: float = SECONDS_PER_PICTURE,
+    ) -> None:
         self._pictures = pictures
         self._kept = Verifications(roots, VERSION)
         self._max_megapixels = max_megapixels
@@ -51,6 +60,8 @@ class Verifier:
         self.verified = 0
         self._pool: ProcessPoolExecutor | None = None
         self._may_have_pool = True
+        self._seconds = seconds
+        self._apart = Apart(seconds)
 
     def __call__(self, pairs: Sequence[Pair], what: str = "pairs verified") -> list[Verification | None]:
         """One result for each pair, in order; None where a file could not be read.
@@ -97,6 +108,7 @@ class Verifier:
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
         self._pool, self._may_have_pool = None, False
+        self._apart.close()
 
     def _look_at(self, pairs: Sequence[Pair]) -> list[Verification | None]:
         """The results with the smaller digest first, as they are kept."""
@@ -130,16 +142,43 @@ class Verifier:
             self._memory -= dropped.nbytes if dropped else 0
 
     def _map(self, function: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
-        """The function of every item: in worker processes where there are many, and where these fail in this one."""
-        if len(items) >= WORTH_PROCESSES and self._may_have_pool and default_workers() > 1:
-            if self._pool is None:
-                context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
-                self._pool = ProcessPoolExecutor(default_workers(), context, _start)
-            try:
-                return list(self._pool.map(function, items, chunksize=4))
-            except BrokenExecutor:
-                self.close()
-        return [function(item) for item in items]
+        """The function of every item: in worker processes where there are many; None where it crashed or hung."""
+        if len(items) < WORTH_PROCESSES or not self._may_have_pool or default_workers() < 2:
+            # A few are not worth it: all of them were decoded before, by a worker of the index.
+            return [function(item) for item in items]
+        try:
+            return self._in_pool(function, items)
+        except (BrokenExecutor, TimeoutError):
+            self._kill_pool()
+            # The culprit is one of these: meet each of them alone.
+            return [self._alone(function, item) for item in items]
+
+    def _in_pool(self, function: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
+        if self._pool is None:
+            context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
+            self._pool = ProcessPoolExecutor(default_workers(), context, _start)
+        chunks = [items[start : start + AT_A_TIME] for start in range(0, len(items), AT_A_TIME)]
+        running = [self._pool.submit(_each, function, chunk) for chunk in chunks]
+        # They begin in order: when all before it are done, one is at work, and its time runs.
+        return [one for future in running for one in future.result(timeout=AT_A_TIME * self._seconds)]
+
+    def _alone(self, function: Callable[[Any], Any], item: Any) -> Any:
+        try:
+            return self._apart(function, item)
+        except UnreadablePicture:
+            return None
+
+    def _kill_pool(self) -> None:
+        if self._pool is not None:
+            # Whoever hangs hears no polite request.
+            for process in list((self._pool._processes or {}).values()):
+                process.kill()
+            self._pool.shutdown(cancel_futures=True)
+        self._pool = None
+
+
+def _each(function: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
+    return [function(item) for item in items]
 
 
 def _start() -> None:

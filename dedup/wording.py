@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import unicodedata
 from collections.abc import Sequence
 from datetime import datetime
@@ -22,9 +23,13 @@ How similar must two pictures be to match? From 0 to 1. Less similar ones count 
   0.95 - 0.97   recommended: resized and re-saved copies (default {default:g})
   0.90 - 0.95   loose: finds more, and more that only look alike: review every set"""
 
-# Control, format (bidirectional overrides), surrogate, line and paragraph separator characters
-# could make a name look like another, or write to the terminal.
-_UNSAFE_CATEGORIES = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+# Control, format (bidirectional overrides, joiners, tags), surrogate, private and unassigned characters, line and
+# paragraph separators could make a name look like another, or write to the terminal.
+_UNSAFE_CATEGORIES = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+# Of the other categories, what nobody sees: joiners and fillers, variation selectors, an empty Braille cell.
+_UNSEEN = re.compile(
+    r"[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
 
 
 def printable(name: str | os.PathLike[str]) -> str:
@@ -35,8 +40,13 @@ def printable(name: str | os.PathLike[str]) -> str:
     return "".join(_escaped(character) for character in text)
 
 
+def printable_lines(text: str) -> str:
+    """A text of several lines safe to show: as ``printable``, but the ends of its lines stay."""
+    return text if text.isascii() and text.isprintable() else "\n".join(map(printable, text.split("\n")))
+
+
 def _escaped(character: str) -> str:
-    if unicodedata.category(character) not in _UNSAFE_CATEGORIES:
+    if unicodedata.category(character) not in _UNSAFE_CATEGORIES and not _UNSEEN.match(character):
         return character
     return character.encode("unicode_escape", "surrogatepass").decode("ascii")
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from argcomplete.shell_integration import shellcode
 from conftest import PROJECT, save_picture
 
 from dedup import __version__
@@ -104,6 +105,7 @@ def test_commands_name_themselves_as_they_were_started(folder: Path) -> None:
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_each_shell_gets_what_lets_it_complete(shell: str) -> None:
     code = run("completion", shell).stdout
+    assert shellcode(["dedup"], shell=shell) in code
     assert "_ARGCOMPLETE" in code
     assert "dedup" in code
     assert "detector.py" in code

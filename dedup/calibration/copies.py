@@ -21,6 +21,7 @@ from dedup.calibration.sampling import Encode, Own, as_stored
 from dedup.encoders.interface import Prepare
 from dedup.encoders.preprocess import seen
 from dedup.errors import DedupError, UnreadablePicture
+from dedup.permissions import make_folder
 from dedup.progress import Progress, Report
 from dedup.provenance import Provenance
 from dedup.vectors import Vectors
@@ -68,7 +69,7 @@ def _place_outside(root: Path) -> Iterator[Path]:
         if parent.is_relative_to(root):
             continue
         try:
-            parent.mkdir(parents=True, exist_ok=True)
+            make_folder(parent)
             with tempfile.TemporaryDirectory(prefix="dedup-calibration-", dir=parent) as place:
                 yield Path(place)
         except OSError as problem:

@@ -12,6 +12,7 @@ from dedup.calibration.edits import EDITS, GROUPS
 from dedup.calibration.measuring import COLLECTION
 from dedup.calibration.table import written
 from dedup.errors import DedupError
+from dedup.permissions import make_folder
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,7 +43,7 @@ def place_for_plot(wanted: Path | None, encoder: str, folder: Path, home: Path) 
         here = Path.cwd()
         inside = here.resolve().is_relative_to(folder)
         if inside:
-            home.mkdir(parents=True, exist_ok=True)
+            make_folder(home)
         wanted = (home if inside else here) / f"calibration-{encoder}.png"
     if wanted.suffix.lower() != ".png":
         raise DedupError(f"The plot is a PNG, which {wanted.name} is not by its name.", "Let the name end in .png.")

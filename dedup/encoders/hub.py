@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -13,6 +14,11 @@ from dedup.encoders.device import hide_unusable_torchvision
 from dedup.encoders.files import digest_of, server_answers
 from dedup.encoders.interface import LoadOptions
 from dedup.errors import WeightsUnavailable
+
+# Read by these libraries when they are imported: they would tell their makers what is used, and one of them asks the
+# hub in the background to convert older weights.
+for _variable in ("HF_HUB_DISABLE_TELEMETRY", "DISABLE_TELEMETRY", "DO_NOT_TRACK", "DISABLE_SAFETENSORS_CONVERSION"):
+    os.environ.setdefault(_variable, "1")
 
 WEIGHT_FILES = ("*.safetensors", "*.bin")
 CONFIGS = ("config.json", "preprocessor_config.json", "processor_config.json")

@@ -18,6 +18,7 @@ from dedup.encoders.interface import Encoder, LoadOptions
 from dedup.encoders.network import NetworkEncoder, Scaling
 from dedup.encoders.preprocess import IMAGENET_MEAN, IMAGENET_STD, Squash
 from dedup.errors import WeightsUnavailable
+from dedup.permissions import make_folder
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -101,7 +102,7 @@ def _download(target: Path) -> None:
     except (OSError, ValueError, HTTPException, WeightsUnavailable) as problem:
         raise unavailable from problem
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(target.parent)
         target.write_bytes(data)
         _receipt().write_text(str(len(data)), encoding="ascii")
     except OSError as problem:

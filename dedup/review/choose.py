@@ -10,6 +10,7 @@ from dedup.errors import DedupError
 from dedup.review.contact_sheet import write_contact_sheets
 from dedup.review.display import why_no_window, window_backend
 from dedup.review.session import ReviewSession
+from dedup.wording import printable
 from dedup.workflow import Found
 
 
@@ -43,6 +44,6 @@ def show_contact_sheets(found: Found) -> None:
     """Write the contact sheets and say where; without a place for them the sets are shown in words alone."""
     try:
         for path in contact_sheets(found):
-            console.say(f"Contact sheet: {path}")
+            console.say(f"Contact sheet: {printable(path)}")
     except DedupError as problem:
         console.explain(problem)

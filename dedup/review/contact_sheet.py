@@ -7,6 +7,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
+from dedup import permissions
 from dedup.errors import DedupError
 from dedup.keep import Group
 from dedup.progress import Progress, Report
@@ -32,11 +33,12 @@ def write_contact_sheets(groups: Sequence[Group], folder: Path, report: Report) 
     pages = [groups[start : start + SETS_PER_PAGE] for start in range(0, len(groups), SETS_PER_PAGE)]
     written = []
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        mode = permissions.of_folders({picture.root for group in groups for picture in group.pictures})
+        permissions.make_folder(folder, mode)
         for number, page in enumerate(pages):
             report(Progress("contact sheets", number, len(pages)))
             path = folder / f"sheet-{number + 1:03d}.png"
-            with path.open("xb") as file:
+            with permissions.new_file(path, mode) as file:
                 _draw_page(page, number * SETS_PER_PAGE, len(groups)).save(file, "PNG")
             written.append(path)
     except OSError as problem:

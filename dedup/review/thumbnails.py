@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw
 
 from dedup import images
 from dedup.errors import UnreadablePicture
+from dedup.wording import printable
 
 # Three views of 12 pictures ahead and as many behind, at 640 x 640 about 300 MB at most.
 CACHE_LIMIT = 240
@@ -52,5 +53,6 @@ def load_or_explain(path: Path, side: int) -> Image.Image:
         return images.thumbnail(path, side)
     except UnreadablePicture as problem:
         card = Image.new("RGB", (side, side * 3 // 4), (90, 90, 90))
-        ImageDraw.Draw(card).multiline_text((12, 12), f"cannot be shown:\n{problem.message}", fill=(255, 255, 255))
+        told = f"cannot be shown:\n{printable(problem.message)}"
+        ImageDraw.Draw(card).multiline_text((12, 12), told, fill=(255, 255, 255))
         return card

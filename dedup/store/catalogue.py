@@ -16,15 +16,19 @@ import numpy as np
 from dedup.errors import DedupError
 from dedup.provenance import Provenance
 from dedup.store.connection import (
+    TROUBLE,
     connect,
     database_path,
     explained,
+    in_words,
     integrity_problems,
     path_from_column,
     path_to_column,
     transaction,
 )
 from dedup.vectors import Vectors, from_blob, to_blob
+
+MOST_NUMBERS = 1 << 20  # more than any encoder gives for a view of a picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +108,7 @@ class Catalogue:
         """One write transaction, committed at the end of the block or not at all."""
         return transaction(self.connection, self.path)
 
+    @in_words
     def lacking(self, alternatives: Iterable[Sequence[int]]) -> set[str]:
         """The paths of readable pictures without the fingerprint of their frame, or without a vector they should have.
 
@@ -121,30 +126,35 @@ class Catalogue:
     def query(self, sql: str, values: Sequence[Any] = ()) -> Generator[tuple[Any, ...], None, None]:
         """The rows of a reading statement, one by one."""
         try:
-            yield from self.connection.execute(sql, values)
-        except sqlite3.Error as problem:
+            # Not "yield from": that would close the cursor of rows nobody wants any more, maybe after the database.
+            for row in self.connection.execute(sql, values):  # noqa: UP028
+                yield row
+        except TROUBLE as problem:
             raise explained(problem, self.path) from problem
 
     def fetch(self, sql: str) -> list[tuple[Any, ...]]:
         """The rows of a reading statement, all at once: a third of the time where they are many and short."""
         try:
             return self.connection.execute(sql).fetchall()
-        except sqlite3.Error as problem:
+        except TROUBLE as problem:
             raise explained(problem, self.path) from problem
 
     # -- pictures ---------------------------------------------------------------------
 
+    @in_words
     def known(self) -> dict[str, tuple[int, int]]:
         """Every known path that is not in the trash -> (size, mtime_ns) when it was indexed."""
         rows = self.fetch("SELECT path, size, mtime_ns FROM pictures WHERE state != 'trash'")
         # Nearly every path is text: a call for each of a million would take longer than reading them.
         return {path if type(path) is str else path_from_column(path): (size, mtime) for path, size, mtime in rows}
 
+    @in_words
     def unreadable(self) -> dict[str, str]:
         """The paths that could not be read -> the reason."""
         rows = self.query("SELECT path, reason FROM pictures WHERE state = 'unreadable' ORDER BY path")
         return {path_from_column(path): reason for path, reason in rows}
 
+    @in_words
     def digests_of(self, paths: Iterable[str]) -> dict[str, tuple[int, bytes]]:
         """Those of the paths that are readable pictures -> (size, digest)."""
         found = {}
@@ -220,6 +230,7 @@ class Catalogue:
             db.execute(f"INSERT OR IGNORE INTO embedding_sets{columns} VALUES (?, ?, ?, ?, ?, ?)", key)
         return int(next(self.query(find, key))[0])
 
+    @in_words
     def sets(self) -> list[SetSummary]:
         """The embedding sets, the one with most pictures first, the oldest first among equals."""
         rows = self.query(
@@ -227,8 +238,9 @@ class Catalogue:
             "(SELECT count(*) FROM embeddings e JOIN pictures p ON p.id = e.picture_id "
             " WHERE e.set_id = s.id AND p.state = 'ok') AS n FROM embedding_sets s ORDER BY n DESC, s.id"
         )
-        return [SetSummary(row[0], Provenance(*row[1:7]), row[7]) for row in rows]
+        return [SetSummary(row[0], _provenance(row[1:7]), row[7]) for row in rows]
 
+    @in_words
     def embedded(self, set_id: int) -> set[str]:
         """The paths that have a vector in the set."""
         rows = self.query(
@@ -238,6 +250,7 @@ class Catalogue:
         )
         return {path_from_column(row[0]) for row in rows}
 
+    @in_words
     def load(self, provenance: Provenance) -> tuple[list[Picture], Vectors]:
         """The pictures of a set in path order and their vectors; none where there is no such set.
 
@@ -259,6 +272,8 @@ class Catalogue:
         ids, pictures = array("q"), []
         for id_, path, size, mtime_ns, width, height, kind, *facts in found:
             ids.append(id_)
+            if not (type(size) is type(mtime_ns) is type(width) is type(height) is int and type(facts[0]) is bytes):
+                raise TypeError(f"of {path!a}, what should be a number or a digest is none")
             shape = width, height, sys.intern(kind)
             pictures.append(Picture(self.root, path_from_column(path), size, mtime_ns, *shape, *facts))
         order = np.array(sorted(range(len(pictures)), key=lambda row: pictures[row].path), dtype=np.int64)
@@ -288,6 +303,13 @@ class Catalogue:
     def has_foreign_table(self) -> bool:
         """Whether the file also holds the ``images`` table of the tool this one replaces."""
         return any(self.query("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'images'"))
+
+
+def _provenance(row: tuple[Any, ...]) -> Provenance:
+    found = Provenance(*row)
+    if [type(value) for value in row] != [str, str, str, int, int, str] or not 0 < found.dim <= MOST_NUMBERS:
+        raise TypeError(f"no embedding set is like {row!a}")
+    return found
 
 
 def _save_picture(db: sqlite3.Connection, item: Indexed) -> int:

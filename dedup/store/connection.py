@@ -6,15 +6,22 @@ import hashlib
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator
+import stat
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import wraps
 from pathlib import Path
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
-from dedup import settings
+from dedup import permissions, settings
 from dedup.errors import DedupError, command
 from dedup.store.schema import APPLICATION_ID, MIGRATIONS, migrate, version_of
 
+Arguments = ParamSpec("Arguments")
+Value = TypeVar("Value")
 DATABASE_NAME = "image_database.db"
+# What SQLite's messages and the names in a damaged schema hold need not be Unicode.
+TROUBLE = (sqlite3.Error, UnicodeDecodeError)
 NEXT_TO_NOTHING = 1 << 20  # free bytes below which an I/O error means a full disk
 # A table of this name holds the vectors of the tool this one replaces: left as it is.
 FOREIGN_BUT_WELCOME = {"images", "sqlite_sequence"}
@@ -39,12 +46,13 @@ def connect(root: Path, *, create: bool) -> sqlite3.Connection:
     path = database_path(root)
     if not create and not has_database(root):
         raise DedupError(f"{root} has not been indexed yet.", "Run: " + command("index", str(root)))
-    if path.is_dir():
-        raise DedupError(f"{path} is a folder, where the database belongs.", "Rename that folder.")
+    _refuse_what_is_no_file(path)
     connection = None
     try:
         _bring_along(root, path)
         last_written = path.stat().st_mtime_ns if path.exists() else None
+        # SQLite gives its files the umask's mode, and those beside the database that of the database.
+        permissions.make_file(path, permissions.of_folder(root) if path.parent == root else permissions.PRIVATE)
         connection = sqlite3.connect(path, timeout=30.0, isolation_level=None, check_same_thread=False)
         _refuse_what_is_not_ours(connection, path)
         connection.execute("PRAGMA foreign_keys = ON")
@@ -55,7 +63,7 @@ def connect(root: Path, *, create: bool) -> sqlite3.Connection:
         migrate(connection)
         if is_first:
             _note_foreign_table(connection, last_written)
-    except sqlite3.DatabaseError as problem:
+    except TROUBLE as problem:
         if connection is not None:
             connection.close()
         raise explained(problem, path) from problem
@@ -70,6 +78,21 @@ def connect(root: Path, *, create: bool) -> sqlite3.Connection:
     return connection
 
 
+def _refuse_what_is_no_file(path: Path) -> None:
+    """Raises DedupError where a folder, a link, a pipe or a device has the database's name."""
+    try:
+        mode = os.lstat(path).st_mode
+    except OSError:
+        return  # not there, or what cannot be looked at: opening it will tell
+    if stat.S_ISDIR(mode):
+        raise DedupError(f"{path} is a folder, where the database belongs.", "Rename that folder.")
+    if stat.S_ISLNK(mode):
+        # Two folders with one database would take each other's pictures for their own.
+        raise DedupError(f"{path} is a link, where the database belongs.", "Put the database itself in its place.")
+    if not stat.S_ISREG(mode):
+        raise DedupError(f"{path} is no regular file, where the database belongs.", "Rename it, or remove it.")
+
+
 def _note_foreign_table(connection: sqlite3.Connection, last_written: int | None) -> None:
     """Remember when the other tool last wrote: pictures changed after that have other vectors now."""
     connection.execute(
@@ -82,7 +105,7 @@ def _note_foreign_table(connection: sqlite3.Connection, last_written: int | None
 def _bring_along(root: Path, path: Path) -> None:
     """Let a folder that has become read-only keep the work done while it was not."""
     inside = root / DATABASE_NAME
-    path.parent.mkdir(parents=True, exist_ok=True)
+    permissions.make_folder(path.parent)
     if path != inside and inside.exists() and not path.exists():
         # With its time, by which pictures changed since are told, and what is not yet written back into it.
         shutil.copy2(inside, path)
@@ -91,8 +114,8 @@ def _bring_along(root: Path, path: Path) -> None:
             shutil.copy2(log, path.with_name(log.name))
 
 
-def explained(problem: sqlite3.Error, path: Path) -> DedupError:
-    """The DedupError that says what an SQLite error means to the user."""
+def explained(problem: Exception, path: Path) -> DedupError:
+    """The DedupError that says what an error met in a database means to the user."""
     text = str(problem).lower()
     if "locked" in text or "busy" in text:
         return DedupError(f"{path} is in use by another program.", "Wait for it to finish, then try again.")
@@ -102,8 +125,13 @@ def explained(problem: sqlite3.Error, path: Path) -> DedupError:
         return DedupError(f"{path} cannot be written.", "Ask the folder's owner for permission.")
     if "i/o error" in text:
         return DedupError(f"{path} could not be read or written ({problem}).", "Check the drive, then try again.")
+    return damaged(path, str(problem))
+
+
+def damaged(path: Path, what: str) -> DedupError:
+    """The DedupError for a database that cannot be trusted."""
     return DedupError(
-        f"The database {path} is damaged ({problem}).",
+        f"The database {path} is damaged ({what}).",
         "Move it away and index again; no picture is affected, and the trash can still be undone.",
     )
 
@@ -113,6 +141,29 @@ def _is_full(path: Path) -> bool:
         return shutil.disk_usage(path.parent).free < NEXT_TO_NOTHING
     except OSError:
         return False
+
+
+class _HasPath(Protocol):
+    @property
+    def path(self) -> Path: ...
+
+
+_Reader = TypeVar("_Reader", bound=_HasPath)
+
+
+def in_words(
+    method: Callable[Concatenate[_Reader, Arguments], Value],
+) -> Callable[Concatenate[_Reader, Arguments], Value]:
+    """A method of something with a ``path`` that reads rows; values that make no sense become a DedupError."""
+
+    @wraps(method)
+    def explaining(self: _Reader, /, *given: Arguments.args, **named: Arguments.kwargs) -> Value:
+        try:
+            return method(self, *given, **named)
+        except (TypeError, ValueError, OverflowError, AttributeError) as problem:
+            raise damaged(self.path, f"a row makes no sense: {problem}") from problem
+
+    return explaining
 
 
 @contextmanager
@@ -129,7 +180,7 @@ def transaction(connection: sqlite3.Connection, path: Path, *, reading: bool = F
             connection.execute("ROLLBACK")
             raise
         connection.execute("COMMIT")
-    except sqlite3.Error as problem:
+    except TROUBLE as problem:
         raise explained(problem, path) from problem
 
 
@@ -138,7 +189,7 @@ def integrity_problems(connection: sqlite3.Connection) -> list[str]:
     try:
         rows = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(20)")]
         rows += [f"row {row[1]} of {row[0]} points nowhere" for row in connection.execute("PRAGMA foreign_key_check")]
-    except sqlite3.DatabaseError as problem:
+    except TROUBLE as problem:
         return [str(problem)]
     return [row for row in rows if row != "ok"]
 
@@ -159,6 +210,8 @@ def path_from_column(value: str | bytes) -> str:
 
 def _refuse_what_is_not_ours(connection: sqlite3.Connection, path: Path) -> None:
     ours = connection.execute("PRAGMA application_id").fetchone()[0] == APPLICATION_ID
+    if version_of(connection) < 0:
+        raise damaged(path, "its version makes no sense")
     if version_of(connection) > len(MIGRATIONS):
         raise DedupError(f"{path} was written by a newer version of this tool.", "Update this tool, then try again.")
     with closing(connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")) as rows:

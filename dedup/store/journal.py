@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from dedup.store.catalogue import Catalogue
-from dedup.store.connection import path_from_column, path_to_column
+from dedup.store.connection import in_words, path_from_column, path_to_column
 
 _COLUMNS = (
     "id, run_id, path, trash_path, restored_path, size, mtime_ns, digest, keeper, similarity, tier, state, reason, "
@@ -47,6 +47,7 @@ class Journal:
 
     def __init__(self, store: Catalogue) -> None:
         self._store = store
+        self.path = store.path
 
     def begin(self, run_id: str, folders: Iterable[str], entries: Iterable[Entry]) -> list[Entry]:
         """Commit a run with all its entries as ``planned``; the entries come back with their ids."""
@@ -87,6 +88,7 @@ class Journal:
                 )
                 _follow(db, entry, state, restored_path)
 
+    @in_words
     def entries(self, run_id: str | None = None, states: Iterable[str] = ()) -> list[Entry]:
         """The entries of a run (or of all), of some states (or of any), oldest first."""
         wanted = list(states)
@@ -95,10 +97,13 @@ class Journal:
         sql += f" AND state IN ({marks})" if wanted else ""
         return [_entry(row) for row in self._store.query(sql + " ORDER BY id", (run_id, run_id, *wanted))]
 
+    @in_words
     def runs(self) -> list[tuple[str, str, list[str]]]:
         """(run id, when it started, the folders it removed from), newest first."""
         rows = self._store.query("SELECT id, started_at, folders FROM runs ORDER BY id DESC")
-        return [(run, started, json.loads(folders)) for run, started, folders in rows]
+        return [
+            (str(run), str(started), [str(folder) for folder in json.loads(folders)]) for run, started, folders in rows
+        ]
 
 
 def _follow(db: sqlite3.Connection, entry: Entry, state: str, restored_path: str) -> None:
@@ -120,4 +125,7 @@ def _entry(row: tuple[object, ...]) -> Entry:
     for column in (2, 3, 4, 8):
         value = values[column]
         values[column] = path_from_column(value) if isinstance(value, str | bytes) else ""
+    kinds = [type(values[column]) for column in (0, 1, 5, 6, 7, 10, 11, 12, 13)]
+    if kinds != [int, str, int, int, bytes, str, str, str, bytes]:
+        raise TypeError(f"a removal of {values[2]!a} is not told as removals are")
     return Entry(*values)  # type: ignore[arg-type]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from dedup import settings
+from dedup import permissions, settings
 from dedup.errors import DedupError, FolderBusy
 from dedup.store.connection import database_path
 
@@ -24,9 +24,11 @@ def folder_lock(root: Path) -> Iterator[None]:
     The operating system releases the lock of a process that dies.
     """
     path = database_path(root).with_name(LOCK_NAME)
+    mode = permissions.of_folder(root)
     if path.parent != root:
+        mode = permissions.PRIVATE
         _make_folder(path.parent)
-    with _held(path, f"Another run of this tool is working on {root}."):
+    with _held(path, mode, f"Another run of this tool is working on {root}."):
         yield
 
 
@@ -40,13 +42,13 @@ def removal_lock() -> Iterator[None]:
         # A home that cannot be written must not keep anyone from removing.
         user = os.getuid() if hasattr(os, "getuid") else 0
         path = Path(tempfile.gettempdir()) / f"dedup-removal-{user}.lock"
-    with _held(path, "Another run of this tool is removing files."):
+    with _held(path, permissions.PRIVATE, "Another run of this tool is removing files."):
         yield
 
 
 @contextmanager
-def _held(path: Path, message: str) -> Iterator[None]:
-    lock = FileLock(path, timeout=0)
+def _held(path: Path, mode: int, message: str) -> Iterator[None]:
+    lock = FileLock(path, timeout=0, mode=mode & 0o666)
     try:
         lock.acquire()
     except Timeout as problem:
@@ -63,7 +65,7 @@ def _held(path: Path, message: str) -> Iterator[None]:
 
 def _make_folder(path: Path) -> None:
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        permissions.make_folder(path)
     except OSError as problem:
         raise DedupError(
             f"{path} cannot be made: {problem.strerror}.", "Let DEDUP_HOME name a folder that can be written."

@@ -9,7 +9,7 @@ import shutil
 import stat
 from pathlib import Path
 
-from dedup import images
+from dedup import images, permissions
 
 # Hard links are how a rename is made that cannot overwrite; some file systems have none.
 _NO_HARD_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EACCES}
@@ -24,7 +24,7 @@ def move_away(source: Path, target: Path) -> None:
     On another volume the file is copied with times and permissions, compared by digest, and
     only then removed. Folders on the way to the target are made.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(target.parent, source.parent)
     try:
         _rename_to_free_place(source, target)
     except OSError as problem:
@@ -38,7 +38,7 @@ def move_back(source: Path, target: Path) -> None:
 
     Otherwise as ``move_away``.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(target.parent, source.parent)
     try:
         if os.name == "nt":
             os.rename(source, target)  # fails there when the target exists
@@ -112,6 +112,15 @@ def prune(folder: Path) -> None:
             os.rmdir(parent)
         except OSError:
             continue  # not empty: it stays
+
+
+def _make_folder(folder: Path, like: Path) -> None:
+    """Make a folder of a mirrored tree, and the missing ones above it, as open as those that they mirror."""
+    if folder.is_dir():
+        return
+    # Above the mirrored tree (a run, the trash itself) everything is like its topmost folder.
+    _make_folder(folder.parent, like.parent if folder.name == like.name else like)
+    permissions.make_folder(folder, permissions.of_folder(like))
 
 
 def _link_then_unlink(source: Path, target: Path) -> None:

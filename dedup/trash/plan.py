@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from dedup import permissions
 from dedup.errors import DedupError
 from dedup.store import Picture
 
@@ -88,6 +89,7 @@ def save_plan(plan: Plan, path: Path) -> None:
             raise DedupError(f"{path} is not a regular file.", "Choose another file for the plan.")
         load_plan(path)
     try:
+        permissions.make_file(path, permissions.of_folders(plan.folders))  # it tells names and digests
         path.write_text(json.dumps({"plan": PLAN_VERSION, **asdict(plan)}, indent=1), encoding="utf-8")
     except OSError as problem:
         raise DedupError(
