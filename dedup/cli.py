@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import math
 import os
 import sys
 import traceback
@@ -21,6 +20,7 @@ from dedup.console import Back, Leave, note
 from dedup.encoders import REGISTRY
 from dedup.errors import DedupError
 from dedup.keep import STRATEGIES
+from dedup.scripted import add_scripted, add_two_thresholds, number_from_zero
 from dedup.settings import BOUNDS, TIERS_MARKED, Settings
 from dedup.store.foreign import COLUMNS
 
@@ -33,6 +33,7 @@ def main(words: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a name the terminal cannot show is still told
     arguments = build_parser().parse_args(words)
+    error: int = arguments.error_code
     try:
         _require_unicode_names()
         return _run(arguments)
@@ -40,20 +41,20 @@ def main(words: Sequence[str] | None = None) -> int:
         if arguments.debug:
             traceback.print_exc()
         console.explain(problem)
-        return jobs.ERROR
+        return error
     except (KeyboardInterrupt, Back, Leave):
         note("\nStopped. Nothing that was done is lost.")
         return jobs.INTERRUPTED
     except BrokenPipeError:
         # The reader of standard output went away; nothing more can be said to it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return jobs.ERROR
+        return error
     except Exception as problem:
         if arguments.debug:
             raise
         note(f"Something unexpected went wrong: {type(problem).__name__}: {problem}")
         note("  No picture was harmed. Run again with --debug before the command to see where, and report it.")
-        return jobs.ERROR
+        return error
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -66,9 +67,10 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     parser.add_argument("--debug", action="store_true", help="show where an error comes from")
-    parser.set_defaults(run=None)
+    parser.set_defaults(run=None, error_code=jobs.ERROR)  # search and dupe end with 2, as grep does
     add = parser.add_subparsers(title="commands", metavar="COMMAND").add_parser
     _add_finding(add)
+    add_scripted(add)
     _add_removing(add)
     _add_upkeep(add)
     return parser
@@ -167,13 +169,13 @@ def _add_encoder_options(parser: argparse.ArgumentParser, encoder_help: str, kin
 def _add_find_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--threshold",
-        type=_threshold,
+        type=number_from_zero,
         help="similarity from 0 to 1 at or above which pictures match, or for fingerprints the most bits that may "
         "differ (default: the encoder's)",
     )
     _add_encoder_options(parser, "compare the vectors of this encoder")
     parser.add_argument(
-        "--candidates", type=_threshold, help="verify pairs from this similarity, or number of bits, on"
+        "--candidates", type=number_from_zero, help="verify pairs from this similarity, or number of bits, on"
     )
     parser.add_argument("--neighbours", type=int, help=BOUNDS["neighbours"].help)
     parser.add_argument("--mark", choices=TIERS_MARKED, help=_marks_help())
@@ -183,16 +185,7 @@ def _add_find_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--within", action="store_true", help="with several folders: also pairs inside each of them")
     parser.add_argument("--keep", choices=list(STRATEGIES), default="largest", help=_strategies_help())
     parser.add_argument("--keep-all-of", metavar="FOLDER", help="never remove anything from this folder")
-
-
-def _threshold(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0.0 <= value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text} is not a number from 0 upwards")
-    return value
+    add_two_thresholds(parser)
 
 
 def _add_removing(add: Callable[..., argparse.ArgumentParser]) -> None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dedup import calibration, console, encoder_table, jobs, settings, workflow
+from dedup import calibration, comparison, console, encoder_table, jobs, settings, workflow
 from dedup.console import note, say
 from dedup.encoders import BOTH, COSINE, HAMMING, spec
 from dedup.errors import DedupError, command
@@ -24,7 +24,9 @@ from dedup.trash import Plan, load_plan, save_plan
 from dedup.wording import distance, files, printable, sets_in_words, size, when
 from dedup.workflow import FindOptions, Found, Wanted
 
-NAMES_OF_COMMANDS = "index, find, review, remove, undo, purge, clean, names, status, encoders, calibrate, import"
+NAMES_OF_COMMANDS = (
+    "index, find, review, search, dupe, remove, undo, purge, clean, names, status, encoders, calibrate, import"
+)
 
 
 def index(arguments: argparse.Namespace, chosen: Settings) -> int:
@@ -304,6 +306,7 @@ def _find_options(arguments: argparse.Namespace, chosen: Settings) -> FindOption
         candidates=arguments.candidates,
         neighbours=chosen.neighbours,
         max_megapixels=chosen.max_megapixels,
+        lowest_cosine=comparison.lowest_cosine(arguments.min_cosine, arguments.max_euclidean),
     )
 
 

@@ -76,6 +76,12 @@ class TerminalReport:
             self.close()
             raise Cancelled
 
+    def say(self, text: str) -> None:
+        """Print a result while the job goes on: above the bar where both are on one terminal."""
+        if self._bar is not None:
+            self._bar.clear()
+        say(text)
+
     def stop(self) -> None:
         """Let the job stop at its next event."""
         self._stop = True
@@ -98,6 +104,7 @@ class TerminalReport:
             self._bar = tqdm(total=event.total, desc=event.what.capitalize(), unit="", disable=None, dynamic_ncols=True)
         if event.unreadable:
             self._bar.set_postfix_str(f"{event.unreadable} unreadable", refresh=False)
+        self._bar.total = event.total  # it grows where files are listed while others are read
         self._bar.update(event.done - self._bar.n)
         if event.done >= event.total:
             self.close()

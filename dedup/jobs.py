@@ -148,7 +148,9 @@ def find(folders: Sequence[str | Path], options: FindOptions, chosen: Settings |
         if len(sets) > 1 and not options.wanted.encoder:
             words = sets_in_words(sets)
             note(f"Comparing by {words[0]}; there are also hashes of {', '.join(words[1:])} (--encoder NAME).")
-        threshold = options.threshold if options.threshold is not None else _saved_threshold(sets[0])
+        threshold = options.threshold
+        if threshold is None and options.lowest_cosine is None:
+            threshold = _saved_threshold(sets[0])
         options = replace(options, wanted=Wanted(provenance=sets[0]), threshold=threshold)
         if options.candidates is None:
             options = replace(options, candidates=_saved_candidates(sets[0]))
