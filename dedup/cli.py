@@ -121,6 +121,7 @@ def _add_finding(add: Callable[..., argparse.ArgumentParser]) -> None:
 
     review = _command(add, "review", commands.review, "find, look at the sets side by side, confirm, remove")
     _add_find_options(review)
+    _add_backup(review)
     encoders = _command(
         add, "encoders", commands.encoders, "list the encoders and whether their weights are here", folders=None
     )
@@ -192,6 +193,7 @@ def _add_removing(add: Callable[..., argparse.ArgumentParser]) -> None:
     remove = _command(add, "remove", commands.remove, "carry out a saved plan (find --save-plan)", folders="*")
     remove.add_argument("--plan", type=Path, required=True, metavar="FILE", help="the plan to carry out")
     remove.add_argument("--dry-run", action="store_true", help="check everything, change nothing")
+    _add_backup(remove)
     _add_yes(remove)
     names = _command(add, "names", commands.names, "quick filename cleanup: copies by name, confirmed by content")
     names.add_argument("--json", action="store_true", help="print one JSON object and stop")
@@ -227,6 +229,16 @@ def _command(
     if folders is not None:
         parser.add_argument("folders", nargs=folders, metavar="FOLDER", help="a folder with pictures")
     return parser
+
+
+def _add_backup(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--backup",
+        type=Path,
+        metavar="DIR",
+        help="first copy every file of the sets to a new folder in DIR, and verify the copies; if that fails, nothing "
+        "is removed",
+    )
 
 
 def _add_yes(parser: argparse.ArgumentParser, text: str = "do not ask") -> None:

@@ -61,7 +61,7 @@ def review(arguments: argparse.Namespace, chosen: Settings) -> int:
     if found is None:
         return INTERRUPTED
     if console.is_terminal():
-        return jobs.review_and_remove(found)
+        return jobs.review_and_remove(found, arguments.backup)
     return show_without_terminal(found)
 
 
@@ -74,7 +74,7 @@ def remove(arguments: argparse.Namespace, chosen: Settings) -> int:
         plan = Plan(plan.encoder, plan.threshold, plan.folders, rows, plan.created)
     if arguments.dry_run:
         return jobs.dry_run(plan)
-    return jobs.confirm_and_remove(plan, assume_yes=arguments.yes)
+    return jobs.confirm_and_remove(plan, assume_yes=arguments.yes, backup=arguments.backup)
 
 
 def names(arguments: argparse.Namespace, chosen: Settings) -> int:

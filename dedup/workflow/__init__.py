@@ -17,7 +17,7 @@ from dedup.workflow.importing import (
     import_foreign,
 )
 from dedup.workflow.indexing import IndexResult, index, load_encoder, load_options
-from dedup.workflow.removing import dry_run, purge, remove, runs, undo
+from dedup.workflow.removing import back_up, dry_run, purge, remove, runs, undo
 from dedup.workflow.searching import Dupes, Searched, SearchOptions, dupes, require_paths, search
 from dedup.workflow.sets import HeldSet, comparable_sets, held_sets, length_of, ranked_sets, wanted_set
 from dedup.workflow.upkeep import Health, forget_ghosts, is_indexed, status, verify, waiting_to_be_indexed
@@ -35,6 +35,7 @@ __all__ = [
     "Searched",
     "Trial",
     "Wanted",
+    "back_up",
     "check_encoder",
     "comparable_sets",
     "decline_foreign",
