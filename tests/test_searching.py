@@ -11,6 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ import pytest
 from conftest import PROJECT, Recorder, detector, resaved, save_picture
 
 from dedup import searching, workflow
+from dedup.cli import main
 from dedup.comparison import lowest_cosine, threshold_for
 from dedup.encoders import spec
 from dedup.encoders.interface import LoadOptions
@@ -154,6 +156,16 @@ def test_a_database_spares_reading_and_only_what_differs_is_decoded(hashed: Path
     assert read(hashed) == (3, ["0.jpg", "1.jpg", "2.jpg", "new.jpg", "3.jpg"])
     # The database of the folder above knows the subfolder too.
     assert read(hashed / "sub") == (1, ["3.jpg"])
+
+
+def test_where_a_database_knows_all_pictures_no_heavy_library_is_loaded(hashed: Path) -> None:
+    code = f"""
+import sys
+from dedup.cli import main
+assert main(["search", {str(hashed / "0.jpg")!r}, {str(hashed)!r}, "-f", "text"]) == 0
+print(sorted({{"torch", "transformers", "matplotlib", "cv2"}} & set(sys.modules)))"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
 
 
 def test_a_changed_picture_is_compared_as_it_is_now(hashed: Path) -> None:
@@ -296,13 +308,32 @@ def test_turned_copies_are_near_only_when_asked_for(folder: Path) -> None:
 # -- the command line -----------------------------------------------------------------------
 
 
-def run(*words: object, stdin: bytes = b"") -> tuple[int, bytes, str]:
-    command = [sys.executable, str(PROJECT / "detector.py"), *map(os.fspath, map(str, words))]
+Run = Callable[..., tuple[int, bytes, str]]
+
+
+@pytest.fixture
+def run(capfdbinary: pytest.CaptureFixture[bytes]) -> Run:
+    """Runs one command: (exit code, standard output, standard error)."""
+
+    def run(*words: object) -> tuple[int, bytes, str]:
+        try:
+            code = main([os.fspath(str(word)) for word in words])
+        except SystemExit as end:  # argparse, at wrong usage
+            code = int(end.code or 0)
+        out, err = capfdbinary.readouterr()
+        return code, out, err.decode(errors="replace")
+
+    return run
+
+
+def piped(*words: str, stdin: bytes) -> tuple[int, bytes]:
+    """Runs one command with something on standard input: (exit code, standard output)."""
+    command = [sys.executable, str(PROJECT / "detector.py"), *words]
     done = subprocess.run(command, input=stdin, capture_output=True, timeout=120)
-    return done.returncode, done.stdout, done.stderr.decode(errors="replace")
+    return done.returncode, done.stdout
 
 
-def test_exit_codes_are_those_of_grep_and_three_where_it_is_not_sure(folder: Path, tmp_path: Path) -> None:
+def test_exit_codes_are_those_of_grep_and_three_where_it_is_not_sure(run: Run, folder: Path, tmp_path: Path) -> None:
     needle = save_picture(tmp_path / "needle.jpg", 1)
     save_picture(folder / "a.jpg", 2)
     assert run("search", needle, folder)[0] == 0
@@ -333,7 +364,7 @@ def test_exit_codes_are_those_of_grep_and_three_where_it_is_not_sure(folder: Pat
     ],
 )
 def test_wrong_usage_is_one_sentence_and_ends_with_two(
-    folder: Path, tmp_path: Path, words: list[str], told: str
+    run: Run, folder: Path, tmp_path: Path, words: list[str], told: str
 ) -> None:
     needle = save_picture(tmp_path / "needle.jpg", 1)
     (folder / "bad.jpg").write_bytes(b"no picture")
@@ -343,21 +374,21 @@ def test_wrong_usage_is_one_sentence_and_ends_with_two(
     assert "Traceback" not in error
 
 
-def test_names_come_from_standard_input_line_by_line_or_by_nul(folder: Path) -> None:
+def test_names_come_from_standard_input_line_by_line_or_by_nul(run: Run, folder: Path) -> None:
     first = save_picture(folder / "a.jpg", 1)
     odd = os.path.join(os.fsencode(folder), b"b\nc \xff.jpg")
     shutil.copy2(first, odd)
-    by_nul = run("dupe", "-0", "-", stdin=os.fsencode(first) + b"\0" + odd)
+    by_nul = piped("dupe", "-0", "-", stdin=os.fsencode(first) + b"\0" + odd)
     assert by_nul[0] == 0
     pictures = json.loads(by_nul[1])["sets"][0]["pictures"]
     assert [os.fsencode(one["path"]) for one in pictures] == [os.fsencode(first), odd]
-    by_line = run(
+    by_line = piped(
         "dupe", "-", "--exclude", "x*", "-f", "text", stdin=os.fsencode(first) + b"\n" + os.fsencode(folder) + b"\n"
     )
     assert by_line[1].splitlines()[1:3] == [os.fsencode(first), os.fsencode(folder) + rb"/b\nc \udcff.jpg"]
 
 
-def test_csv_keeps_every_byte_of_a_name(folder: Path) -> None:
+def test_csv_keeps_every_byte_of_a_name(run: Run, folder: Path) -> None:
     first = save_picture(folder / "a.jpg", 1)
     odd = os.path.join(os.fsencode(folder), b'b\n"c", \xff.jpg')
     shutil.copy2(first, odd)
@@ -368,7 +399,7 @@ def test_csv_keeps_every_byte_of_a_name(folder: Path) -> None:
         assert [os.fsencode(row["path"]) for row in rows] == [os.fsencode(first), odd]
 
 
-def test_several_references_are_named_beside_each_hit(folder: Path, tmp_path: Path) -> None:
+def test_several_references_are_named_beside_each_hit(run: Run, folder: Path, tmp_path: Path) -> None:
     one = save_picture(tmp_path / "one.jpg", 1)
     two = save_picture(tmp_path / "two" / "two.jpg", 2)
     resaved(one, folder / "copy of one.jpg", 0.5)
@@ -383,7 +414,7 @@ def test_several_references_are_named_beside_each_hit(folder: Path, tmp_path: Pa
     ]
 
 
-def test_an_encoder_prints_similarities_best_first_with_top(folder: Path, tmp_path: Path) -> None:
+def test_an_encoder_prints_similarities_best_first_with_top(run: Run, folder: Path, tmp_path: Path) -> None:
     needle = save_picture(tmp_path / "needle.jpg", 1)
     save_picture(folder / "a.jpg", 2)
     resaved(needle, folder / "b.jpg", 0.5, quality=70)
@@ -398,7 +429,7 @@ def test_an_encoder_prints_similarities_best_first_with_top(folder: Path, tmp_pa
     assert one["euclidean"] == pytest.approx((2 - 2 * one["similarity"]) ** 0.5, abs=1e-3)
 
 
-def test_nothing_but_what_was_asked_for_is_said_without_a_terminal(folder: Path) -> None:
+def test_nothing_but_what_was_asked_for_is_said_without_a_terminal(run: Run, folder: Path) -> None:
     first = save_picture(folder / "a.jpg", 1)
     assert run("search", first, folder, "-f", "text") == (0, b"0 " + os.fsencode(first) + b"\n", "")
 

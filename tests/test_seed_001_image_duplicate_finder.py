@@ -43,8 +43,8 @@ def varied(folder: Path) -> Path:
     """A picture with copies from near to far, in a folder whose name has spaces."""
     place = folder / "names with spaces"
     source = save_picture(place / "the original.jpg", 4, (480, 360))
-    resaved(source, place / "close copy.jpg", 1.0, quality=88)
-    resaved(source, place / "small copy.jpg", 0.12, quality=25)
+    resaved(source, place / "close copy.jpg", 1.0, quality=98)
+    resaved(source, place / "small copy.jpg", 0.5, quality=60)
     save_picture(place / "another.jpg", 9, (480, 360))
     save_picture(place / "third.jpg", 12, (480, 360))
     assert detector("index", place).returncode == 0
@@ -78,8 +78,8 @@ def test_both_must_hold_when_both_are_given(varied: Path) -> None:
 
 
 def test_no_pair_beyond_them_is_listed_whatever_its_pixels_prove(folder: Path) -> None:
-    source = save_picture(folder / "a.jpg", 1)
-    resaved(source, folder / "b.jpg", 0.1, quality=20)
+    source = save_picture(folder / "a.jpg", 4, (480, 360))
+    resaved(source, folder / "b.jpg", 0.5, quality=60)
     workflow.index(folder, COLOUR, Recorder())
     usual = workflow.find([folder], FindOptions(Wanted("color")), Recorder())
     assert names_of(usual) == [["a.jpg", "b.jpg"]]
