@@ -6,6 +6,7 @@ import csv
 import hashlib
 import json
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import pexpect
 import pytest
 from conftest import PROJECT, Recorder, detector, find, index, names_of, resaved, save_picture, tree
+from test_menu import Terminal
 
 from dedup import trash, workflow
 from dedup.errors import DedupError
@@ -38,17 +40,24 @@ def found_at(folder: Path, **limits: float) -> set[str]:
     return {Path(one["path"]).name for group in result["groups"] for one in [group["keeper"], *group["others"]]}
 
 
-@pytest.fixture
-def varied(folder: Path) -> Path:
-    """A picture with copies from near to far, in a folder whose name has spaces."""
-    place = folder / "names with spaces"
+@pytest.fixture(scope="module")
+def indexed_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A picture with a near and a far copy among others, in a folder whose name has spaces, indexed; tests copy it."""
+    place = tmp_path_factory.mktemp("varied") / "names with spaces"
     source = save_picture(place / "the original.jpg", 4, (480, 360))
     resaved(source, place / "close copy.jpg", 1.0, quality=98)
     resaved(source, place / "small copy.jpg", 0.5, quality=60)
     save_picture(place / "another.jpg", 9, (480, 360))
     save_picture(place / "third.jpg", 12, (480, 360))
-    assert detector("index", place).returncode == 0
+    done = detector("index", place, timeout=300.0, DEDUP_HOME=str(tmp_path_factory.mktemp("varied-home")))
+    assert done.returncode == 0, done.stderr
     return place
+
+
+@pytest.fixture
+def varied(indexed_once: Path, folder: Path) -> Path:
+    """A copy of the folder with times kept, so that it counts as indexed."""
+    return Path(shutil.copytree(indexed_once, folder / indexed_once.name))
 
 
 # -- thresholds -----------------------------------------------------------------------------
@@ -126,6 +135,21 @@ def test_the_menus_threshold_prompt_takes_a_distance(typed: str, similarity: flo
 def test_a_distance_that_cannot_be_is_explained(typed: str) -> None:
     with pytest.raises(DedupError):
         understand_threshold(typed)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a pseudo-terminal, which Windows has not")
+def test_a_distance_typed_in_the_menu_is_the_similarity_it_means(varied: Path, home: Path) -> None:
+    terminal = Terminal(home)
+    terminal.open(varied)
+    terminal.type("3")
+    terminal.see("e0.5 is a Euclidean distance", "Threshold")
+    terminal.type("e3")
+    terminal.see("must lie between 0 and 1.4142", "Threshold")
+    terminal.type("e0.5")
+    terminal.see("What may be marked")
+    terminal.type("")
+    terminal.see("(efficientnet-lite0, threshold 0.875)")
+    terminal.child.close(force=True)
 
 
 def test_for_bits_a_distance_is_no_number() -> None:
