@@ -73,6 +73,8 @@ def remove(arguments: argparse.Namespace, chosen: Settings) -> int:
         rows = tuple(row for row in plan.removals if row.folder in wanted)
         plan = Plan(plan.encoder, plan.threshold, plan.folders, rows, plan.created)
     if arguments.dry_run:
+        if arguments.backup:
+            note("A dry run copies nothing: the backup is made when the plan is carried out.")
         return jobs.dry_run(plan)
     return jobs.confirm_and_remove(plan, assume_yes=arguments.yes, backup=arguments.backup)
 

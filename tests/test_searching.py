@@ -34,6 +34,7 @@ from dedup.store import Catalogue
 from dedup.vectors import Vectors
 from dedup.workflow import SearchOptions
 
+NAMES_OF_BYTES = pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="file names are text there")
 DHASH = Settings(encoder="dhash", num_workers=0)
 
 
@@ -374,6 +375,7 @@ def test_wrong_usage_is_one_sentence_and_ends_with_two(
     assert "Traceback" not in error
 
 
+@NAMES_OF_BYTES
 def test_names_come_from_standard_input_line_by_line_or_by_nul(run: Run, folder: Path) -> None:
     first = save_picture(folder / "a.jpg", 1)
     odd = os.path.join(os.fsencode(folder), b"b\nc \xff.jpg")
@@ -388,6 +390,7 @@ def test_names_come_from_standard_input_line_by_line_or_by_nul(run: Run, folder:
     assert by_line[1].splitlines()[1:3] == [os.fsencode(first), os.fsencode(folder) + rb"/b\nc \udcff.jpg"]
 
 
+@NAMES_OF_BYTES
 def test_csv_keeps_every_byte_of_a_name(run: Run, folder: Path) -> None:
     first = save_picture(folder / "a.jpg", 1)
     odd = os.path.join(os.fsencode(folder), b'b\n"c", \xff.jpg')
