@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import math
 import os
 import sys
 import traceback
@@ -19,11 +18,12 @@ from typing import NoReturn
 
 from dedup import __version__, commands, console, jobs, settings
 from dedup.completion import SHELLS, complete
-from dedup.console import Back, Leave, Volume, complain, note, say_code, set_volume
+from dedup.console import Back, Leave, Volume, complain, note, say_exactly, set_volume
 from dedup.encoders import REGISTRY
 from dedup.errors import DedupError, program
 from dedup.keep import STRATEGIES
-from dedup.reference import as_markdown, example_of
+from dedup.reference import add_volume, as_markdown, example_of
+from dedup.scripted import add_scripted, add_two_thresholds, number_from_zero
 from dedup.settings import BOUNDS, TIERS_MARKED, Settings
 from dedup.store.foreign import COLUMNS
 from dedup.wording import printable
@@ -40,28 +40,29 @@ def main(words: Sequence[str] | None = None) -> int:
     complete(parser)
     arguments = parser.parse_args(words)
     set_volume(_volume(arguments))
+    error: int = arguments.error_code
     try:
         _require_unicode_names()
         return _run(arguments)
     except DedupError as problem:
         if arguments.debug:
-            note(traceback.format_exc())
+            complain(traceback.format_exc())
         console.explain(problem)
-        return jobs.ERROR
+        return error
     except (KeyboardInterrupt, Back, Leave):
         note("\nStopped. Nothing that was done is lost.")
         return jobs.INTERRUPTED
     except BrokenPipeError:
         # The reader of standard output went away; nothing more can be said to it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return jobs.ERROR
+        return error
     except Exception as problem:
         if arguments.debug:
             complain(traceback.format_exc())
-            return jobs.ERROR
+            return error
         complain(f"Something unexpected went wrong: {type(problem).__name__}: {printable(str(problem))}")
         complain("  No picture was harmed. Run again with --debug before the command to see where, and report it.")
-        return jobs.ERROR
+        return error
 
 
 class Parser(argparse.ArgumentParser):
@@ -81,10 +82,11 @@ def build_parser() -> argparse.ArgumentParser:
         epilog="Exit codes: 0 done, 1 error, 2 usage, 3 partly done, 130 interrupted.",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    _add_volume(parser, False)
-    parser.set_defaults(run=None)
+    add_volume(parser, False)
+    parser.set_defaults(run=None, error_code=jobs.ERROR)  # search and dupe end with 2, as grep does
     add = parser.add_subparsers(title="commands", metavar="COMMAND").add_parser
     _add_finding(add)
+    add_scripted(add)
     _add_removing(add)
     _add_upkeep(add)
     completion = _command(add, "completion", commands.completion, "print what lets a shell complete commands", None)
@@ -95,19 +97,8 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _reference(arguments: argparse.Namespace, chosen: Settings) -> int:
-    say_code(as_markdown(arguments.parser))
+    say_exactly(as_markdown(arguments.parser))
     return jobs.DONE
-
-
-def _add_volume(parser: argparse.ArgumentParser, default: object) -> None:
-    """How much is said; each may stand before or after the command."""
-    parser.add_argument(
-        "--quiet", "-q", action="store_true", default=default, help="only results and errors: no bars, no remarks"
-    )
-    parser.add_argument(
-        "--verbose", "-v", action="store_true", default=default, help="also say each step's time and each file left out"
-    )
-    parser.add_argument("--debug", action="store_true", default=default, help="show where an error comes from")
 
 
 def _volume(arguments: argparse.Namespace) -> Volume:
@@ -162,6 +153,7 @@ def _add_finding(add: Callable[..., argparse.ArgumentParser]) -> None:
 
     review = _command(add, "review", commands.review, "find, look at the sets side by side, confirm, remove")
     _add_find_options(review)
+    _add_backup(review)
     encoders = _command(
         add, "encoders", commands.encoders, "list the encoders and whether their weights are here", folders=None
     )
@@ -210,13 +202,13 @@ def _add_encoder_options(parser: argparse.ArgumentParser, encoder_help: str, kin
 def _add_find_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--threshold",
-        type=_threshold,
+        type=number_from_zero,
         help="similarity from 0 to 1 at or above which pictures match, or for fingerprints the most bits that may "
         "differ (default: the encoder's)",
     )
     _add_encoder_options(parser, "compare the vectors of this encoder")
     parser.add_argument(
-        "--candidates", type=_threshold, help="verify pairs from this similarity, or number of bits, on"
+        "--candidates", type=number_from_zero, help="verify pairs from this similarity, or number of bits, on"
     )
     parser.add_argument("--neighbours", type=int, help=BOUNDS["neighbours"].help)
     parser.add_argument("--mark", choices=TIERS_MARKED, help=_marks_help())
@@ -226,22 +218,14 @@ def _add_find_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--within", action="store_true", help="with several folders: also pairs inside each of them")
     parser.add_argument("--keep", choices=list(STRATEGIES), default="largest", help=_strategies_help())
     parser.add_argument("--keep-all-of", metavar="FOLDER", help="never remove anything from this folder")
-
-
-def _threshold(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0.0 <= value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text} is not a number from 0 upwards")
-    return value
+    add_two_thresholds(parser)
 
 
 def _add_removing(add: Callable[..., argparse.ArgumentParser]) -> None:
     remove = _command(add, "remove", commands.remove, "carry out a saved plan (find --save-plan)", folders="*")
     remove.add_argument("--plan", type=Path, required=True, metavar="FILE", help="the plan to carry out")
     remove.add_argument("--dry-run", action="store_true", help="check everything, change nothing")
+    _add_backup(remove)
     _add_yes(remove)
     names = _command(add, "names", commands.names, "quick filename cleanup: copies by name, confirmed by content")
     names.add_argument("--json", action="store_true", help="print one JSON object and stop")
@@ -274,11 +258,20 @@ def _command(
 ) -> argparse.ArgumentParser:
     parser = add(name, help=text, description=text[0].upper() + text[1:] + ".", epilog=example_of(name))
     parser.set_defaults(run=run)
-    # Not given after the command, what stood before it holds.
-    _add_volume(parser, argparse.SUPPRESS)
+    add_volume(parser)
     if folders is not None:
         parser.add_argument("folders", nargs=folders, metavar="FOLDER", help="a folder with pictures")
     return parser
+
+
+def _add_backup(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--backup",
+        type=Path,
+        metavar="DIR",
+        help="first copy every file of the sets to a new folder in DIR, and verify the copies; if that fails, nothing "
+        "is removed",
+    )
 
 
 def _add_yes(parser: argparse.ArgumentParser, text: str = "do not ask") -> None:

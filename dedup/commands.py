@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dedup import calibration, console, encoder_table, jobs, settings, workflow
+from dedup import calibration, comparison, console, encoder_table, jobs, settings, workflow
 from dedup.completion import shell_code
-from dedup.console import note, say, say_code, say_json
+from dedup.console import note, say, say_exactly, say_json
 from dedup.encoders import BOTH, COSINE, HAMMING, spec
 from dedup.errors import DedupError, command
 from dedup.jobs import DONE, INTERRUPTED
@@ -24,7 +24,9 @@ from dedup.trash import Plan, load_plan, save_plan
 from dedup.wording import distance, files, printable, sets_in_words, size, when
 from dedup.workflow import FindOptions, Found, Wanted
 
-NAMES_OF_COMMANDS = "index, find, review, remove, undo, purge, clean, names, status, encoders, calibrate, import"
+NAMES_OF_COMMANDS = (
+    "index, find, review, search, dupe, remove, undo, purge, clean, names, status, encoders, calibrate, import"
+)
 
 
 def index(arguments: argparse.Namespace, chosen: Settings) -> int:
@@ -59,7 +61,7 @@ def review(arguments: argparse.Namespace, chosen: Settings) -> int:
     if found is None:
         return INTERRUPTED
     if console.is_terminal():
-        return jobs.review_and_remove(found)
+        return jobs.review_and_remove(found, arguments.backup)
     return show_without_terminal(found)
 
 
@@ -71,8 +73,10 @@ def remove(arguments: argparse.Namespace, chosen: Settings) -> int:
         rows = tuple(row for row in plan.removals if row.folder in wanted)
         plan = Plan(plan.encoder, plan.threshold, plan.folders, rows, plan.created)
     if arguments.dry_run:
+        if arguments.backup:
+            note("A dry run copies nothing: the backup is made when the plan is carried out.")
         return jobs.dry_run(plan)
-    return jobs.confirm_and_remove(plan, assume_yes=arguments.yes)
+    return jobs.confirm_and_remove(plan, assume_yes=arguments.yes, backup=arguments.backup)
 
 
 def names(arguments: argparse.Namespace, chosen: Settings) -> int:
@@ -304,6 +308,7 @@ def _find_options(arguments: argparse.Namespace, chosen: Settings) -> FindOption
         candidates=arguments.candidates,
         neighbours=chosen.neighbours,
         max_megapixels=chosen.max_megapixels,
+        lowest_cosine=comparison.lowest_cosine(arguments.min_cosine, arguments.max_euclidean),
     )
 
 
@@ -350,5 +355,5 @@ def _program() -> dict[str, str]:
 
 def completion(arguments: argparse.Namespace, chosen: Settings) -> int:
     """Print what lets a shell complete."""
-    say_code(shell_code(arguments.shell))
+    say_exactly(shell_code(arguments.shell))
     return DONE

@@ -18,6 +18,8 @@ from dedup.vectors import Vectors
 WORTH_A_GPU = 1e13
 NOT_INDEXED = "new or changed since it was indexed"
 NOT_INDEXED_WITH = "not indexed with "
+# Of unit vectors at a right angle.
+WIDEST_EUCLIDEAN = 2**0.5
 NOTHING = Provenance("none", "", "", 0, 1)
 
 
@@ -104,11 +106,37 @@ def common_sets(stores: Sequence[Catalogue], wanted: Wanted) -> list[Provenance]
     return common
 
 
-def threshold_for(wanted: float | None, provenance: Provenance) -> float:
+def lowest_cosine(min_cosine: float | None, max_euclidean: float | None) -> float | None:
+    """The similarity from which both hold, None where neither was given; raises DedupError for what cannot hold.
+
+    Of two vectors of length 1, the Euclidean distance d and the cosine c are tied: d * d = 2 - 2 * c.
+    """
+    if min_cosine is not None and not 0 <= min_cosine <= 1:
+        raise DedupError(f"A cosine must lie between 0 and 1, not {min_cosine:g}.", "Higher is stricter: try 0.9.")
+    if max_euclidean is not None and not 0 <= max_euclidean <= WIDEST_EUCLIDEAN:
+        raise DedupError(
+            f"A Euclidean distance must lie between 0 and 1.4142, not {max_euclidean:g}.",
+            "Lower is stricter: try 0.5.",
+        )
+    limits = [] if min_cosine is None else [min_cosine]
+    if max_euclidean is not None:
+        limits.append(max(0.0, 1.0 - max_euclidean * max_euclidean / 2.0))
+    return max(limits, default=None)
+
+
+def threshold_for(wanted: float | None, provenance: Provenance, lowest: float | None = None) -> float:
     """The threshold in the metric's own unit: the one asked for, else the encoder's own.
 
+    With ``lowest`` (of ``lowest_cosine``) no lower than that, whatever the encoder's own is.
     Raises DedupError outside 0 to 1; for fingerprints where it is no whole number of their bits.
     """
+    if lowest is not None:
+        if provenance.is_bits:
+            raise DedupError(
+                f"{provenance.encoder} is a fingerprint: its pictures differ in bits, and have no cosine.",
+                "Use --threshold BITS, or another encoder.",
+            )
+        wanted = lowest if wanted is None else max(wanted, lowest)
     if wanted is None:
         return 1.0 if provenance == NOTHING else spec(provenance.encoder).threshold_for(provenance.dim)
     most = provenance.dim if provenance.is_bits else 1

@@ -64,9 +64,9 @@ def say_json(value: object) -> None:
     print(json.dumps(value).replace("\x7f", "\\u007f"), flush=True)
 
 
-def say_code(text: str) -> None:
-    """Print what another program reads, and no name is in, as it is."""
-    print(text, flush=True)
+def say_exactly(text: str) -> None:
+    """Print what another program reads as it is; only a terminal gets it in printable form."""
+    print(printable_lines(text) if sys.stdout.isatty() else text, flush=True)
 
 
 def note(text: str = "") -> None:
@@ -119,6 +119,12 @@ class TerminalReport:
             self.close()
             raise Cancelled
 
+    def say(self, text: str, *, exactly: bool = False) -> None:
+        """Print a result while the job goes on: above the bar where both are on one terminal."""
+        if self._bar is not None:
+            self._bar.clear()
+        (say_exactly if exactly else say)(text)
+
     def stop(self) -> None:
         """Let the job stop at its next event."""
         self._stop = True
@@ -149,6 +155,7 @@ class TerminalReport:
             self._bar = tqdm(total=event.total, desc=event.what.capitalize(), unit="", disable=None, dynamic_ncols=True)
         if event.unreadable:
             self._bar.set_postfix_str(f"{event.unreadable} unreadable", refresh=False)
+        self._bar.total = event.total  # it grows where files are listed while others are read
         self._bar.update(event.done - self._bar.n)
         if event.done >= event.total:
             self.close()

@@ -20,7 +20,7 @@ from dedup.progress import Cancelled, Skipped
 from dedup.provenance import Provenance
 from dedup.scan import TRASH_NAME, real_folder
 from dedup.settings import Settings
-from dedup.store import ForeignVectors
+from dedup.store import ForeignVectors, Picture
 from dedup.trash import Outcome, Plan, Run
 from dedup.wording import (
     files,
@@ -148,7 +148,9 @@ def find(folders: Sequence[str | Path], options: FindOptions, chosen: Settings |
         if len(sets) > 1 and not options.wanted.encoder:
             words = sets_in_words(sets)
             note(f"Comparing by {words[0]}; there are also hashes of {', '.join(words[1:])} (--encoder NAME).")
-        threshold = options.threshold if options.threshold is not None else _saved_threshold(sets[0])
+        threshold = options.threshold
+        if threshold is None and options.lowest_cosine is None:
+            threshold = _saved_threshold(sets[0])
         options = replace(options, wanted=Wanted(provenance=sets[0]), threshold=threshold)
         if options.candidates is None:
             options = replace(options, candidates=_saved_candidates(sets[0]))
@@ -206,8 +208,8 @@ def warn_skipped(found: Found) -> None:
         note(f"{files(len(found.skipped) - new - lacking)} could not be read (clean/verify and status list them).")
 
 
-def review_and_remove(found: Found) -> int:
-    """Review the sets, then confirm and remove; raises console.Back when the review is given up."""
+def review_and_remove(found: Found, backup: Path | None = None) -> int:
+    """Review the sets, then confirm, back up where wanted, and remove; raises console.Back when it is given up."""
     from dedup.review.choose import review
     from dedup.review.session import ReviewSession
 
@@ -221,11 +223,24 @@ def review_and_remove(found: Found) -> int:
     finally:
         # Given up or not, a set called "not duplicates" is not asked about again.
         workflow.remember_not_duplicates(session.not_duplicates())
-    return confirm_and_remove(session.plan())
+    plan = session.plan()
+    return confirm_and_remove(plan, backup=backup, sets=_sets_of(plan, found))
 
 
-def confirm_and_remove(plan: Plan, *, assume_yes: bool = False) -> int:
-    """The one confirmation (count, bytes, folders, where they go), then the removal and its summary."""
+def _sets_of(plan: Plan, found: Found) -> list[Picture]:
+    """All pictures of the sets from which the plan removes any."""
+    removed = {row.file.path for row in plan.removals}
+    sets = [[(str(one.full_path), one) for one in group.pictures] for group in found.groups]
+    return [one for pictures in sets if any(path in removed for path, _ in pictures) for _, one in pictures]
+
+
+def confirm_and_remove(
+    plan: Plan, *, assume_yes: bool = False, backup: Path | None = None, sets: Sequence[Picture] = ()
+) -> int:
+    """The one confirmation (count, bytes, folders, where they go), then the removal and its summary.
+
+    With ``backup`` the plan's files, their keepers and the pictures of ``sets`` are copied there first.
+    """
     if not plan.removals:
         say("Nothing is marked for removal; nothing was changed.")
         return DONE
@@ -241,6 +256,11 @@ def confirm_and_remove(plan: Plan, *, assume_yes: bool = False) -> int:
         if not console.confirm(question):
             say("Nothing was changed.")
             return DONE
+    if backup is not None:
+        made = attempt(lambda report: workflow.back_up(plan, sets, backup, report))
+        if made is None:
+            return INTERRUPTED
+        say(f"Backed up {files(made.files)} ({size(made.bytes)}) to {printable(made.place)}.")
     outcome = attempt(lambda report: workflow.remove(plan, report))
     if outcome is None:
         return INTERRUPTED

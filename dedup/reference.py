@@ -19,6 +19,8 @@ EXAMPLES = {
     "import": "import ~/Pictures --encoder clip-vit-l14",
     "clean": "clean ~/Pictures",
     "status": "status ~/Pictures --json",
+    "search": "search needle.jpg ~/Pictures --threshold 10 --format text",
+    "dupe": "dupe ~/Pictures --format text",
     "completion": "completion bash >> ~/.bashrc",
     "reference": "reference > reference.md",
 }
@@ -28,6 +30,17 @@ def example_of(command: str) -> str:
     """The line under a command's help."""
     start = "python detector.py" if program() == "detector.py" else program()
     return f"Example: {start} {EXAMPLES[command]}"
+
+
+def add_volume(parser: argparse.ArgumentParser, default: object = argparse.SUPPRESS) -> None:
+    """How much is said; each may stand before or after the command. Not given after it, what stood before holds."""
+    parser.add_argument(
+        "--quiet", "-q", action="store_true", default=default, help="only results and errors: no bars, no remarks"
+    )
+    parser.add_argument(
+        "--verbose", "-v", action="store_true", default=default, help="also say each step's time and each file left out"
+    )
+    parser.add_argument("--debug", action="store_true", default=default, help="show where an error comes from")
 
 
 def as_markdown(parser: argparse.ArgumentParser) -> str:

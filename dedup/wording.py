@@ -21,7 +21,8 @@ How similar must two pictures be to match? From 0 to 1. Less similar ones count 
   1.00          only what the pixels prove
   0.97 - 0.99   strict: re-saved copies; misses some
   0.95 - 0.97   recommended: resized and re-saved copies (default {default:g})
-  0.90 - 0.95   loose: finds more, and more that only look alike: review every set"""
+  0.90 - 0.95   loose: finds more, and more that only look alike: review every set
+A distance may be typed instead: e0.5 is a Euclidean distance of 0.5 (similarity 0.875), e0.1 is strict (0.995)"""
 
 # Control, format (bidirectional overrides, joiners, tags), surrogate, private and unassigned characters, line and
 # paragraph separators could make a name look like another, or write to the terminal.
@@ -155,7 +156,7 @@ def thresholds_explained(row: EncoderSpec, default: float, dim: int) -> str:
         return (
             f"How similar must two pictures be to count as duplicates? From 0 to 1 (default for {row.title}: "
             f"{default:g}).\n  Higher is stricter. Below the default it finds more, and more that only look alike:\n"
-            "  review every set"
+            "  review every set. A distance may be typed instead: e0.5 is a Euclidean distance of 0.5 (0.875)"
         )
     return BANDS.format(default=default)
 

@@ -15,7 +15,7 @@ import pytest
 from conftest import PROJECT, committed, detector, resaved, save_picture, tree, wait_until
 from PIL import Image
 
-COMMANDS = "index find review remove undo purge clean names status encoders import".split()
+COMMANDS = "index find review remove undo purge clean names status encoders import search dupe".split()
 
 
 def found(*words: object) -> dict[str, Any]:

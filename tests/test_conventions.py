@@ -23,9 +23,11 @@ PYTHON = (sys.executable, str(PROJECT / "detector.py"))
 
 
 def commands() -> Iterator[tuple[str, argparse.ArgumentParser]]:
+    """Each command once: other names of one are not listed in the help."""
     for action in build_parser()._actions:
         if isinstance(action, argparse._SubParsersAction):
-            yield from action.choices.items()
+            listed = {choice.dest for choice in action._choices_actions}
+            yield from ((name, command) for name, command in action.choices.items() if name in listed)
 
 
 def run(*words: str, start: tuple[str, ...] = PYTHON, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -151,8 +151,9 @@ def load(name: str, options: LoadOptions) -> Encoder:
     algorithm = ALGORITHMS[name]
     values = complete(options.parameters, algorithm.parameters)
     prepare = Fingerprint(name, tuple(values.items()))
-    views, bits = prepare(Pillow.new("RGB", (8, 8))).shape
-    dtype = BITS if views == 1 else BITS_TURNED
+    # Not by ``prepare``, which would load PyTorch: where a database knows all pictures, nothing needs it.
+    bits = len(algorithm(Pillow.new("RGB", (prepare.size, prepare.size)), values))
+    dtype = BITS_TURNED if algorithm.turns else BITS
     return FingerprintEncoder(Provenance(name, written(values), "final", PREPROCESSING, bits, dtype), prepare)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from dedup import console, settings, workflow
+from dedup import comparison, console, settings, workflow
 from dedup.console import choose, say
 from dedup.encoders import HAMMING, EncoderSpec, spec
 from dedup.errors import DedupError
@@ -65,9 +65,16 @@ def ask_threshold(current: Settings, dim: int) -> float:
 
 
 def understand_threshold(text: str, most: int = 1) -> float:
-    """A number from 0 to ``most``, with a point or a comma, whole where it counts bits; raises DedupError."""
+    """A number from 0 to ``most``, with a point or a comma, whole where it counts bits; raises DedupError.
+
+    Of embeddings, ``e0.5`` is a Euclidean distance: the similarity that two vectors of length 1 then have.
+    """
     bits = most > 1
-    remedy = f"Type a whole number from 0 to {most}." if bits else "Type a number from 0 to 1, such as 0.96."
+    distance = text.strip().lower()
+    if distance.startswith("e") and not bits:
+        return _from_euclidean(distance[1:])
+    number = "Type a number from 0 to 1, such as 0.96, or a Euclidean distance, such as e0.5."
+    remedy = f"Type a whole number from 0 to {most}." if bits else number
     try:
         value = float(text.strip().replace(",", "."))
     except ValueError:
@@ -77,3 +84,11 @@ def understand_threshold(text: str, most: int = 1) -> float:
     if bits and value != int(value):
         raise DedupError(f"{text} is not a whole number of bits.", remedy)
     return value
+
+
+def _from_euclidean(text: str) -> float:
+    try:
+        lowest = comparison.lowest_cosine(None, float(text.strip().replace(",", ".")))
+    except ValueError:
+        raise DedupError(f"e{text} is no distance.", "Type e and a number from 0 to 1.4142, such as e0.5.") from None
+    return 0.0 if lowest is None else lowest

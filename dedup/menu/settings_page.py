@@ -90,8 +90,7 @@ def _changed(current: Settings, name: str, text: str) -> Settings:
         # A number of bits means something else for a fingerprint of another length.
         current = replace(current, threshold=-1.0)
     if name in ("threshold", "candidates"):
-        understand_threshold(plain, workflow.length_of(current) if row.metric == HAMMING else 1)
-        plain = plain.replace(",", ".")
+        plain = str(understand_threshold(plain, workflow.length_of(current) if row.metric == HAMMING else 1))
     kind = type(getattr(current, name))
     if kind is bool:
         if plain.lower() not in YES_OR_NO:

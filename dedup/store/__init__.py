@@ -18,6 +18,7 @@ from dedup.store.foreign import (
 )
 from dedup.store.journal import Entry, Journal
 from dedup.store.lock import folder_lock, removal_lock
+from dedup.store.peek import Peek
 from dedup.store.verdicts import NotDuplicates, record_not_duplicates
 from dedup.store.verifications import Verifications
 
@@ -31,6 +32,7 @@ __all__ = [
     "Indexed",
     "Journal",
     "NotDuplicates",
+    "Peek",
     "Picture",
     "SetSummary",
     "Verifications",

@@ -3,17 +3,20 @@
 plan -> checks -> moves, with the journal telling what was to happen and the disk what did.
 """
 
-from dedup.trash.plan import FileStamp, Plan, Removal, load_plan, make_plan, save_plan
+from dedup.trash.backup import Backup, back_up
+from dedup.trash.plan import FileStamp, Plan, Removal, load_plan, make_plan, save_plan, stamp
 from dedup.trash.recovery import settle
 from dedup.trash.removal import Outcome, execute, inspect
 from dedup.trash.runs import Run, files_in_trash, has_trash, purge, runs_in_trash, undo
 
 __all__ = [
+    "Backup",
     "FileStamp",
     "Outcome",
     "Plan",
     "Removal",
     "Run",
+    "back_up",
     "execute",
     "files_in_trash",
     "has_trash",
@@ -24,5 +27,6 @@ __all__ = [
     "runs_in_trash",
     "save_plan",
     "settle",
+    "stamp",
     "undo",
 ]

@@ -53,6 +53,27 @@ def move_back(source: Path, target: Path) -> None:
             raise
 
 
+def copy_verified(source: Path, target: Path, digest: str) -> None:
+    """Copy a user's file to a new place, times and permissions too, and read it back.
+
+    Raises OSError where the place is taken, or where the copy has not the SHA-256 (in hex) that the file is to have.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # Exclusive: nothing that lies at this name, a link least of all, is written through.
+    with open(source, "rb") as reading, open(target, "xb") as writing:
+        shutil.copyfileobj(reading, writing, 1 << 20)
+        writing.flush()
+        os.fsync(writing.fileno())
+    if images.digest(target).hex() != digest:
+        raise OSError(errno.EIO, "it has other bytes than when it was indexed", str(source))
+    shutil.copystat(source, target)
+
+
+def free_bytes(folder: Path) -> int:
+    """How many bytes the volume of a folder has left."""
+    return shutil.disk_usage(folder).free
+
+
 def is_same_file(first: Path, second: Path) -> bool:
     """Whether two paths are names of one regular file; a link to it is not a name of it."""
     one, two = os.lstat(first), os.lstat(second)

@@ -17,11 +17,13 @@ from dedup.workflow.importing import (
     import_foreign,
 )
 from dedup.workflow.indexing import IndexResult, index, load_encoder, load_options
-from dedup.workflow.removing import dry_run, purge, remove, runs, undo
+from dedup.workflow.removing import back_up, dry_run, purge, remove, runs, undo
+from dedup.workflow.searching import Dupes, Searched, SearchOptions, dupes, require_paths, search
 from dedup.workflow.sets import HeldSet, comparable_sets, held_sets, length_of, ranked_sets, wanted_set
 from dedup.workflow.upkeep import Health, forget_ghosts, is_indexed, status, verify, waiting_to_be_indexed
 
 __all__ = [
+    "Dupes",
     "FindOptions",
     "Foreign",
     "Found",
@@ -29,12 +31,16 @@ __all__ = [
     "HeldSet",
     "ImportResult",
     "IndexResult",
+    "SearchOptions",
+    "Searched",
     "Trial",
     "Wanted",
+    "back_up",
     "check_encoder",
     "comparable_sets",
     "decline_foreign",
     "dry_run",
+    "dupes",
     "find",
     "find_by_name",
     "foreign",
@@ -53,7 +59,9 @@ __all__ = [
     "ranked_sets",
     "remember_not_duplicates",
     "remove",
+    "require_paths",
     "runs",
+    "search",
     "status",
     "undo",
     "verify",

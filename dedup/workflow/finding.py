@@ -13,6 +13,7 @@ from dedup.cache import Cached
 from dedup.comparison import Wanted
 from dedup.errors import DedupError
 from dedup.keep import MARKS, Group, KeepRule, Match, keep_order, make_groups
+from dedup.match import ROUNDING
 from dedup.neighbours import Depth, Dismissed, Neighbours, nothing_dismissed
 from dedup.progress import Report, Skipped
 from dedup.provenance import Provenance
@@ -62,7 +63,8 @@ class FindOptions:
     The threshold is in the unit of the encoder's metric. ``wanted`` narrows the sets to compare. ``mark`` names what
     may be marked for removal (a key of ``keep.MARKS``); pairs that only look alike are shown with ``look_alikes`` or
     where they may be marked. Pairs from ``candidates`` on (the encoder's own without it), the ``neighbours`` nearest
-    of each picture, are verified.
+    of each picture, are verified. With ``lowest_cosine`` (of ``comparison.lowest_cosine``) no pair below it is a match,
+    whatever verification would find.
     """
 
     wanted: Wanted = field(default_factory=Wanted)
@@ -74,6 +76,7 @@ class FindOptions:
     candidates: float | None = None
     neighbours: int = 20
     max_megapixels: int = 100
+    lowest_cosine: float | None = None
 
 
 def find(folders: Sequence[str | Path], options: FindOptions, report: Report) -> Found:
@@ -88,7 +91,7 @@ def find(folders: Sequence[str | Path], options: FindOptions, report: Report) ->
     with ExitStack() as stack:
         stores = [stack.enter_context(Catalogue(root)) for root in roots]
         provenance = next(iter(comparison.common_sets(stores, options.wanted)), comparison.NOTHING)
-        threshold = comparison.threshold_for(options.threshold, provenance)
+        threshold = comparison.threshold_for(options.threshold, provenance, options.lowest_cosine)
         gathered = comparison.gather(stores, provenance, report)
         pictures = gathered.pictures
         sure = comparison.marks(provenance)
@@ -103,7 +106,7 @@ def find(folders: Sequence[str | Path], options: FindOptions, report: Report) ->
         groups = make_groups(
             pictures,
             neighbours.candidates(),
-            neighbours.matches_of,
+            partial(_matches_from, neighbours, options.lowest_cosine),
             rule,
             mark=MARKS[options.mark],
             edits=edits,
@@ -125,6 +128,11 @@ def find(folders: Sequence[str | Path], options: FindOptions, report: Report) ->
     )
 
 
+def _matches_from(neighbours: Neighbours, lowest: float | None, number: int) -> list[Match]:
+    """A picture's matches; those that only verification found may be less similar than was asked for."""
+    return [one for one in neighbours.matches_of(number) if lowest is None or one.similarity >= lowest - ROUNDING]
+
+
 def _neighbours(
     gathered: comparison.Gathered,
     stores: Sequence[Catalogue],
@@ -143,7 +151,7 @@ def _neighbours(
         gathered.folders,
         similarity,
         verify=verifier,
-        depth=Depth(lowest, options.neighbours),
+        depth=Depth(lowest, options.neighbours) if options.lowest_cosine is None else None,
         look_alikes=options.look_alikes or options.mark == "all",
         within=within,
         dismissed=NotDuplicates(stores),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from dedup import trash
@@ -10,13 +11,20 @@ from dedup.progress import Report
 from dedup.scan import real_folder
 from dedup.store import (
     Catalogue,
+    Picture,
 )
-from dedup.trash import Outcome, Plan, Run
+from dedup.trash import Backup, Outcome, Plan, Run
 
 
 def remove(plan: Plan, report: Report) -> Outcome:
     """Carry out a plan; each file and its keeper are checked at the moment of removal."""
     return trash.execute(plan, lambda folder: Catalogue(folder, create=True), report)
+
+
+def back_up(plan: Plan, sets: Iterable[Picture], place: str | Path, report: Report) -> Backup:
+    """Copy every file the plan names, and those of ``sets``, to a new folder in ``place``; see ``trash.back_up``."""
+    named = [stamp for row in plan.removals for stamp in (row.file, row.keeper)]
+    return trash.back_up([*named, *map(trash.stamp, sets)], plan.folders, Path(place), report)
 
 
 def dry_run(plan: Plan, report: Report) -> Outcome:
