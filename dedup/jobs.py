@@ -208,20 +208,13 @@ def warn_skipped(found: Found) -> None:
 
 def review_and_remove(found: Found) -> int:
     """Review the sets, then confirm and remove; raises console.Back when the review is given up."""
-    from dedup.review.choose import review
-    from dedup.review.session import ReviewSession
+    from dedup.review.ending import review_to_plan
 
-    warn_skipped(found)
-    say(summary(found))
-    if not found.groups:
-        return DONE
-    session = ReviewSession(found)
+    session, plan = review_to_plan(found)
     try:
-        review(session)
+        return confirm_and_remove(plan)
     finally:
-        # Given up or not, a set called "not duplicates" is not asked about again.
-        workflow.remember_not_duplicates(session.not_duplicates())
-    return confirm_and_remove(session.plan())
+        session.carried_out()
 
 
 def confirm_and_remove(plan: Plan, *, assume_yes: bool = False) -> int:

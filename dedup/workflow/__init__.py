@@ -6,6 +6,7 @@ exit. Folders are given in any spelling and resolved here.
 
 from dedup.comparison import Wanted
 from dedup.workflow.checking import Trial, check_encoder
+from dedup.workflow.deciding import Outlook, carried_out, keep_outlooks, recall
 from dedup.workflow.finding import FindOptions, Found, find, find_by_name, plan_marked, remember_not_duplicates
 from dedup.workflow.importing import (
     Foreign,
@@ -29,8 +30,10 @@ __all__ = [
     "HeldSet",
     "ImportResult",
     "IndexResult",
+    "Outlook",
     "Trial",
     "Wanted",
+    "carried_out",
     "check_encoder",
     "comparable_sets",
     "decline_foreign",
@@ -45,12 +48,14 @@ __all__ = [
     "import_foreign",
     "index",
     "is_indexed",
+    "keep_outlooks",
     "length_of",
     "load_encoder",
     "load_options",
     "plan_marked",
     "purge",
     "ranked_sets",
+    "recall",
     "remember_not_duplicates",
     "remove",
     "runs",
