@@ -210,6 +210,10 @@ def review_and_remove(found: Found) -> int:
     """Review the sets, then confirm and remove; raises console.Back when the review is given up."""
     from dedup.review.ending import review_to_plan
 
+    warn_skipped(found)
+    say(summary(found))
+    if not found.groups:
+        return DONE
     session, plan = review_to_plan(found)
     try:
         return confirm_and_remove(plan)
