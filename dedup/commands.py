@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dedup import calibration, console, encoder_table, jobs, settings, workflow
+from dedup import calibration, console, decided, encoder_table, jobs, settings, workflow
 from dedup.console import note, say
 from dedup.encoders import BOTH, COSINE, HAMMING, spec
 from dedup.errors import DedupError, command
@@ -24,7 +24,9 @@ from dedup.trash import Plan, load_plan, save_plan
 from dedup.wording import distance, files, printable, sets_in_words, size, when
 from dedup.workflow import FindOptions, Found, Wanted
 
-NAMES_OF_COMMANDS = "index, find, review, remove, undo, purge, clean, names, status, encoders, calibrate, import"
+NAMES_OF_COMMANDS = (
+    "index, find, review, remove, undo, purge, clean, names, status, encoders, calibrate, import, verdicts"
+)
 
 
 def index(arguments: argparse.Namespace, chosen: Settings) -> int:
@@ -211,6 +213,28 @@ def _import_from(folder: str | Path, arguments: argparse.Namespace, chosen: Sett
             say("Nothing was changed.")
             return DONE
     return jobs.import_foreign(folder, fitting[0], replace(chosen, kind=layer))
+
+
+def verdicts(arguments: argparse.Namespace, chosen: Settings) -> int:
+    """List what was decided, export it, take decisions in, or take some back."""
+    if arguments.import_file is not None:
+        return decided.take_in(arguments.import_file, arguments.folders)
+    if arguments.all and arguments.undo is None:
+        raise DedupError("--all says which decisions to take back.", "Write: --undo --all")
+    rows = decided.numbered(arguments.folders, arguments.only)
+    if arguments.undo is not None:
+        if arguments.all:
+            return decided.take_all_back(rows, assume_yes=arguments.yes)
+        if not arguments.undo:
+            raise DedupError("Which decisions are to be taken back?", "Give their numbers, or --undo --all.")
+        return decided.take_back(rows, arguments.undo)
+    if arguments.export is not None:
+        return decided.export(rows, arguments.export)
+    if arguments.json:
+        say(json.dumps(decided.as_json(rows)))
+    else:
+        decided.show(rows)
+    return DONE
 
 
 def tour() -> int:

@@ -356,6 +356,7 @@ def clean(folder: str | Path, *, assume_yes: bool = False) -> int:
             "The database is damaged.", "Move image_database.db away and index again; no picture is affected."
         )
     if not health.ghosts:
+        _forget_results(folder)
         return DONE
     for path in health.ghosts[:LISTED]:
         say(f"  gone: {printable(path)}")
@@ -371,9 +372,15 @@ def clean(folder: str | Path, *, assume_yes: bool = False) -> int:
             say("Nothing was changed.")
             return DONE
     forgotten = workflow.forget_ghosts(folder)
+    _forget_results(folder)
     after = workflow.verify(folder)
     say(f"Forgot {forgotten:,} rows: {health.pictures:,} pictures indexed before, {after.pictures:,} now.")
     return DONE
+
+
+def _forget_results(folder: str | Path) -> None:
+    if forgotten := workflow.forget_results(folder):
+        say(f"Forgot what was found of {forgotten:,} pairs of pictures that are no longer here.")
 
 
 def names(folders: Sequence[str | Path], chosen: Settings) -> Found | None:

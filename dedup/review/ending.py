@@ -20,8 +20,6 @@ def review_to_plan(found: Found) -> tuple[ReviewSession, Plan]:
     Given up or not, what was decided is kept for the next review of these sets.
     """
     session = ReviewSession(found, Memory(found))
-    if session.opening:
-        console.note(session.opening)
     while True:
         try:
             review(session)

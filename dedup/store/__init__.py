@@ -15,6 +15,7 @@ from dedup.store.decisions import (
     content_of,
     decisions,
     now,
+    paths_of_digests,
     record_decisions,
 )
 from dedup.store.foreign import (
@@ -65,6 +66,7 @@ __all__ = [
     "has_database",
     "note_answer",
     "now",
+    "paths_of_digests",
     "record_decisions",
     "record_not_duplicates",
     "removal_lock",

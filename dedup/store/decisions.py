@@ -94,3 +94,10 @@ def _read(rows: Iterable[tuple[Any, ...]]) -> Generator[tuple[bytes, Decision], 
             for *_, digest, folder, path, role in files
         )
         yield content, Decision(decided_at, bool(seen), decided)
+
+
+def paths_of_digests(store: Catalogue, digests: Iterable[bytes]) -> Generator[tuple[bytes, str], None, None]:
+    """(digest, path) of every readable picture with one of these contents."""
+    for digest in digests:
+        for (path,) in store.query("SELECT path FROM pictures WHERE digest = ? AND state = 'ok'", (digest,)):
+            yield digest, path_from_column(path)
