@@ -60,8 +60,8 @@ def opening(sets: Sequence[SetUnderReview]) -> tuple[int, str]:
     if first is None:
         return 0, f"Decided {on}: every set ({len(sets):,})."
     seen = sum(one.is_seen for one in sets)
-    were = "set was" if seen == 1 else "sets were"
-    return first, f"{seen:,} of {len(sets):,} {were} decided {on}; continuing at set {first + 1:,}."
+    were = "was" if seen == 1 else "were"
+    return first, f"{seen:,} of {len(sets):,} sets {were} decided {on}; continuing at set {first + 1:,}."
 
 
 def _outlook(one: SetUnderReview) -> Outlook:
