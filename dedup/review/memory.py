@@ -52,7 +52,7 @@ class Memory:
 
 def opening(sets: Sequence[SetUnderReview]) -> tuple[int, str]:
     """The position a review begins at, the first set that nobody looked at, and the line that says why."""
-    days = sorted({day(one.decided_at) for one in sets if one.is_seen})
+    days = sorted({day(moment) for moment in {one.decided_at for one in sets if one.is_seen}})
     if not days:
         return 0, ""
     on = f"on {days[0]}" if len(days) == 1 else f"from {days[0]} to {days[-1]}"
@@ -86,6 +86,9 @@ def _file(picture: Picture, role: str) -> DecidedFile:
 
 def _assigned(one: SetUnderReview, decision: Decision) -> tuple[list[DecidedFile], bool]:
     """Which file of the decision each picture is, and whether that is certain: identical files may have moved."""
+    of_one = {file.digest: file for file in decision.files}
+    if len(of_one) == len(decision.files):  # nearly always: no two of the files are identical
+        return [of_one[picture.digest] for picture in one.pictures], True
     of: dict[bytes, list[DecidedFile]] = defaultdict(list)
     numbers: dict[bytes, list[int]] = defaultdict(list)
     for file in decision.files:

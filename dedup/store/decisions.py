@@ -90,10 +90,14 @@ def decisions(store: Catalogue, contents: Collection[bytes] | None = None) -> di
 def _read(rows: Iterable[tuple[Any, ...]]) -> Generator[tuple[bytes, Decision], None, None]:
     for (content, decided_at, seen), files in groupby(rows, lambda row: row[:3]):
         decided = tuple(
-            DecidedFile(digest, path_from_column(folder), path_from_column(path), role)
-            for *_, digest, folder, path, role in files
+            DecidedFile(digest, _text(folder), _text(path), role) for *_, digest, folder, path, role in files
         )
         yield content, Decision(decided_at, bool(seen), decided)
+
+
+def _text(value: str | bytes) -> str:
+    # Nearly all are text, and there may be many.
+    return value if isinstance(value, str) else path_from_column(value)
 
 
 def paths_of_digests(store: Catalogue, digests: Iterable[bytes]) -> Generator[tuple[bytes, str], None, None]:
