@@ -47,7 +47,7 @@ def pictures(photos: Path, folder: Path, count: int) -> Iterator[Picture]:
 
 
 def first_set(photos: Path, sets: int) -> float:
-    """Seconds from the groups to the first one on the screen."""
+    """Seconds from the groups, all but the last decided before, to the one on the screen with which it continues."""
     import matplotlib
 
     matplotlib.use("TkAgg")
@@ -68,11 +68,19 @@ def first_set(photos: Path, sets: int) -> float:
             KeepRule(),
             lambda one, two: Match(0, 0.97, SAME_PICTURE),
         )
-        started = time.perf_counter()
+        from dedup.review.memory import Memory
         from dedup.review.session import ReviewSession
         from dedup.review.window import ReviewWindow
 
-        window = ReviewWindow(pyplot.figure(figsize=(13, 8.2)), ReviewSession(found))
+        # All but the last set were decided before.
+        earlier = ReviewSession(found, Memory(found))
+        for one in earlier.sets[:-1]:
+            one.see()
+        earlier.save()
+        started = time.perf_counter()
+        session = ReviewSession(found, Memory(found))
+        assert session.seen == sets - 1
+        window = ReviewWindow(pyplot.figure(figsize=(13, 8.2)), session)
         window.draw()
         pyplot.show(block=False)
         window.figure.canvas.get_tk_widget().update()  # type: ignore[attr-defined]

@@ -89,6 +89,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_scripted(add)
     _add_removing(add)
     _add_upkeep(add)
+    _add_verdicts(add)
     completion = _command(add, "completion", commands.completion, "print what lets a shell complete commands", None)
     completion.add_argument("shell", choices=SHELLS, help="the shell to print it for")
     reference = _command(add, "reference", _reference, "print what every command takes, as Markdown", None)
@@ -251,6 +252,27 @@ def _add_upkeep(add: Callable[..., argparse.ArgumentParser]) -> None:
         add, "status", commands.status, "what is indexed, unreadable, in the trash, and with what", folders="*"
     )
     status.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def _add_verdicts(add: Callable[..., argparse.ArgumentParser]) -> None:
+    verdicts = _command(
+        add, "verdicts", commands.verdicts, 'what was called "not duplicates" or decided in a review: list, keep, undo'
+    )
+    what = verdicts.add_mutually_exclusive_group()
+    what.add_argument("--json", action="store_true", help="print a JSON list")
+    what.add_argument("--export", type=Path, metavar="FILE", help="write the decisions to this JSON file, by content")
+    what.add_argument(
+        "--import", type=Path, metavar="FILE", dest="import_file", help="take the decisions of such a file in"
+    )
+    what.add_argument("--undo", type=int, nargs="*", metavar="N", help="take back those with these numbers")
+    verdicts.add_argument("--all", action="store_true", help="with --undo: take back all of them")
+    verdicts.add_argument(
+        "--only",
+        choices=("not duplicates", "reviewed"),
+        default="",
+        help="only the verdicts, or only what was decided in a review",
+    )
+    _add_yes(verdicts)
 
 
 def _command(

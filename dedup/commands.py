@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dedup import calibration, comparison, console, encoder_table, jobs, settings, workflow
+from dedup import calibration, comparison, console, decided, encoder_table, jobs, settings, workflow
 from dedup.completion import shell_code
 from dedup.console import note, say, say_exactly, say_json
 from dedup.encoders import BOTH, COSINE, HAMMING, spec
@@ -25,7 +25,8 @@ from dedup.wording import distance, files, printable, sets_in_words, size, when
 from dedup.workflow import FindOptions, Found, Wanted
 
 NAMES_OF_COMMANDS = (
-    "index, find, review, search, dupe, remove, undo, purge, clean, names, status, encoders, calibrate, import"
+    "index, find, review, search, dupe, remove, undo, purge, clean, names, status, encoders, calibrate, import, "
+    "verdicts"
 )
 
 
@@ -215,6 +216,28 @@ def _import_from(folder: str | Path, arguments: argparse.Namespace, chosen: Sett
             say("Nothing was changed.")
             return DONE
     return jobs.import_foreign(folder, fitting[0], replace(chosen, kind=layer))
+
+
+def verdicts(arguments: argparse.Namespace, chosen: Settings) -> int:
+    """List what was decided, export it, take decisions in, or take some back."""
+    if arguments.import_file is not None:
+        return decided.take_in(arguments.import_file, arguments.folders)
+    if arguments.all and arguments.undo is None:
+        raise DedupError("--all says which decisions to take back.", "Write: --undo --all")
+    rows = decided.numbered(arguments.folders, arguments.only)
+    if arguments.undo is not None:
+        if arguments.all:
+            return decided.take_all_back(rows, assume_yes=arguments.yes)
+        if not arguments.undo:
+            raise DedupError("Which decisions are to be taken back?", "Give their numbers, or --undo --all.")
+        return decided.take_back(rows, arguments.undo)
+    if arguments.export is not None:
+        return decided.export(rows, arguments.export)
+    if arguments.json:
+        say_json(decided.as_json(rows))
+    else:
+        decided.show(rows)
+    return DONE
 
 
 def tour() -> int:

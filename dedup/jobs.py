@@ -210,21 +210,17 @@ def warn_skipped(found: Found) -> None:
 
 def review_and_remove(found: Found, backup: Path | None = None) -> int:
     """Review the sets, then confirm, back up where wanted, and remove; raises console.Back when it is given up."""
-    from dedup.review.choose import review
-    from dedup.review.session import ReviewSession
+    from dedup.review.ending import review_to_plan
 
     warn_skipped(found)
     say(summary(found))
     if not found.groups:
         return DONE
-    session = ReviewSession(found)
+    session, plan = review_to_plan(found)
     try:
-        review(session)
+        return confirm_and_remove(plan, backup=backup, sets=_sets_of(plan, found))
     finally:
-        # Given up or not, a set called "not duplicates" is not asked about again.
-        workflow.remember_not_duplicates(session.not_duplicates())
-    plan = session.plan()
-    return confirm_and_remove(plan, backup=backup, sets=_sets_of(plan, found))
+        session.carried_out()
 
 
 def _sets_of(plan: Plan, found: Found) -> list[Picture]:
@@ -379,6 +375,7 @@ def clean(folder: str | Path, *, assume_yes: bool = False) -> int:
             "The database is damaged.", "Move image_database.db away and index again; no picture is affected."
         )
     if not health.ghosts:
+        _forget_results(folder)
         return DONE
     for path in health.ghosts[:LISTED]:
         say(f"  gone: {printable(path)}")
@@ -394,9 +391,15 @@ def clean(folder: str | Path, *, assume_yes: bool = False) -> int:
             say("Nothing was changed.")
             return DONE
     forgotten = workflow.forget_ghosts(folder)
+    _forget_results(folder)
     after = workflow.verify(folder)
     say(f"Forgot {forgotten:,} rows: {health.pictures:,} pictures indexed before, {after.pictures:,} now.")
     return DONE
+
+
+def _forget_results(folder: str | Path) -> None:
+    if forgotten := workflow.forget_results(folder):
+        say(f"Forgot what was found of {forgotten:,} pairs of pictures that are no longer here.")
 
 
 def names(folders: Sequence[str | Path], chosen: Settings) -> Found | None:

@@ -21,6 +21,7 @@ EXAMPLES = {
     "status": "status ~/Pictures --json",
     "search": "search needle.jpg ~/Pictures --threshold 10 --format text",
     "dupe": "dupe ~/Pictures --format text",
+    "verdicts": "verdicts ~/Pictures",
     "completion": "completion bash >> ~/.bashrc",
     "reference": "reference > reference.md",
 }

@@ -83,6 +83,11 @@ def when(moment: str) -> str:
         return moment
 
 
+def day(moment: str) -> str:
+    """The local date of a moment in ISO format: ``2026-11-20``."""
+    return when(moment).split(" ")[0]
+
+
 def dimensions(picture: Picture) -> str:
     """``640 x 480``, and whether there are several frames."""
     return f"{picture.width} x {picture.height}" + (", several frames" if picture.several_frames else "")

@@ -17,8 +17,8 @@ PACKAGE = PROJECT / "dedup"
 ORDER = (
     "errors permissions settings cache progress tiers scan images sample provenance vectors encoders batching store "
     "gpu_jpeg decoding apart hasher match verify verifier keep clusters neighbours filenames comparison searching "
-    "trash workflow calibration folders wording encoder_table console review jobs menu completion reference commands "
-    "scripted cli __main__ "
+    "trash workflow calibration folders wording encoder_table console review jobs decided menu completion reference "
+    "commands scripted cli __main__ "
 ).split()
 MODULES = sorted(PACKAGE.rglob("*.py"))
 MOVING_OS = {"rename", "renames", "replace", "remove", "unlink", "rmdir", "removedirs", "truncate"}

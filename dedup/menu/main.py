@@ -13,6 +13,7 @@ from dedup.encoders import BOTH, spec
 from dedup.errors import DedupError
 from dedup.folders import understand_folder
 from dedup.keep import STRATEGIES, rule_for
+from dedup.menu.decided_page import show_decided
 from dedup.menu.finding import ask_finding, ask_layer, ask_mark, ask_threshold
 from dedup.menu.hashing import ask_hashing, hash_folder, offer_hashing, what_is_hashed
 from dedup.menu.importing import ask_import, offer_import
@@ -20,6 +21,8 @@ from dedup.menu.settings_page import change_settings
 from dedup.trash import Run
 from dedup.wording import files, printable, size, when
 from dedup.workflow import FindOptions, runs
+
+DECIDED = 'What was decided: "not duplicates", and reviews not yet carried out'
 
 
 def run_menu() -> int:
@@ -77,6 +80,7 @@ class _FolderMenu:
             ("Exit", leave),
             ("Undo a removal, or empty the trash", lambda: undo_or_purge([self.folder])),
             ("Settings", change_settings),
+            (DECIDED, lambda: show_decided([self.folder])),
         ]
         if jobs.foreign_lines(self.folder):
             actions.append(("Import the hashes of another tool", lambda: ask_import(self.folder)))
@@ -139,6 +143,7 @@ class _BetweenMenu:
             ("Find & remove duplicates between the two folders", self.find),
             ("Exit", leave),
             ("Undo a removal, or empty the trash", lambda: undo_or_purge(both)),
+            (DECIDED, lambda: show_decided(both)),
         ]
         serve("\nBetween two folders (Ctrl-C: back to one folder)", actions)
 

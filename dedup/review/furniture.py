@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 HELP = (
     "click or its number: keep / remove    K or right click: make it the keeper    N: not duplicates    Z: zoom\n"
     "B: blink with the keeper    D: show what differs    F: only sets with this tier    M: mark all of this tier\n"
-    "left / right: previous / next set    Page Up / Down: more of a large set    Q: close, then confirm in the terminal"
+    "left / right, Home / End: other sets    Page Up / Down: more of a large set    R: as proposed again    "
+    "Q: close, then confirm in the terminal"
 )
 # Heights in pixels above the lower edge.
 HELP_MIDDLE, BUTTONS_BOTTOM, BUTTONS_HEIGHT, LINE_MIDDLE = 26, 55, 34, 103

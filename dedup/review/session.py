@@ -7,9 +7,10 @@ removed directly matches one that stays. A filter changes which sets are shown, 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from dedup.keep import Match
+from dedup.review.memory import Memory, opening
 from dedup.review.sets import Place, SetUnderReview, Tally
 from dedup.store import Picture
 from dedup.tiers import IDENTICAL, SAME_PIXELS, TIERS
@@ -25,13 +26,16 @@ class ReviewSession:
     whose sets are shown; "" for all sets.
     """
 
-    def __init__(self, found: Found) -> None:
+    def __init__(self, found: Found, memory: Memory | None = None) -> None:
         self.found = found
+        self.memory = memory
         self.sets: Sequence[SetUnderReview] = [SetUnderReview.of(group) for group in found.groups]
         self.position = 0
         self.shown_tier = ""
         self.visible: Sequence[int] = range(len(self.sets))
         self._matches: dict[tuple[Picture, Picture], Match | None] = {}
+        self._has_moved = False
+        self.opening = self._restored() if memory is not None else ""
 
     @property
     def current(self) -> SetUnderReview:
@@ -51,9 +55,27 @@ class ReviewSession:
 
     def step(self, by: int) -> bool:
         """Go ``by`` visible sets forward or back, stopping at the ends; whether the position changed."""
-        before = self.position
-        self.position = self.visible[min(max(self.place + by, 0), len(self.visible) - 1)]
-        return self.position != before
+        return self._go(self.visible[min(max(self.place + by, 0), len(self.visible) - 1)])
+
+    def _go(self, position: int) -> bool:
+        """Show another set; the one that was shown has been looked at, and what was decided is written down."""
+        if position == self.position:
+            return False
+        self.current.see()
+        self.position, self._has_moved = position, True
+        self.save()
+        return True
+
+    def save(self) -> None:
+        """Write down what is new; without a memory, nothing."""
+        if self.memory is not None and (new := [one for one in self.sets if one.is_unsaved]):
+            self.memory.keep(new)
+
+    def close(self) -> None:
+        """End the review: the set shown last was looked at, unless it is only where the review was opened."""
+        if self._has_moved or self.current.is_unsaved or len(self.sets) == 1:
+            self.current.see()
+        self.save()
 
     def end_reached(self, by: int) -> str:
         """The line for a step that led nowhere."""
@@ -70,7 +92,7 @@ class ReviewSession:
             return f'No picture is of the tier "{tier}".'
         self.shown_tier, self.visible = tier, shown
         if self.position not in shown:
-            self.position = shown[0]
+            self._go(shown[0])
         return f'Showing the sets with the tier "{tier}": {self.tiers()[tier]}.' if tier else "Showing all sets."
 
     def show_next_tier(self) -> str:
@@ -100,6 +122,7 @@ class ReviewSession:
         if one.not_duplicates:
             return "This set was called not duplicates; press N to take that back first."
         if number in one.marked:
+            one.change()
             one.marked.discard(number)
             one.proposed.discard(number)
             return self._line(one, number, "stays")
@@ -111,6 +134,7 @@ class ReviewSession:
         if self._partner(one, number) is None:
             one.marked.discard(number)
             return self._line(one, number, "stays: it matches none of the other pictures that stay")
+        one.change()
         if number == one.keeper:
             one.keeper = one.kept[0]
         return self._line(one, number, "is to be removed") + self._repair(one)
@@ -122,6 +146,7 @@ class ReviewSession:
             return "This set was called not duplicates; press N to take that back first."
         if number == one.keeper:
             return self._line(one, number, "is the keeper already")
+        one.change()
         old = one.keeper
         one.keeper = number
         one.marked.discard(number)
@@ -132,19 +157,31 @@ class ReviewSession:
     def toggle_not_duplicates(self) -> str:
         """Call the current set "not duplicates" (everything stays, never asked again), or take it back."""
         one = self.current
+        one.change()
         if one.not_duplicates:
             one.not_duplicates, one.marked = False, one._before
             return "Duplicates again."
         one.not_duplicates, one._before, one.marked = True, one.marked, set()
         return "Not duplicates: everything stays, and this set is not asked about again."
 
+    def reset(self) -> str:
+        """Let the current set stand as it was proposed."""
+        one = self.current
+        if one.is_as_proposed:
+            return "This set stands as it was proposed."
+        one.reset()
+        one.change()
+        return "As it was proposed again."
+
     def mark_tier(self, tier: str) -> str:
         """Mark every picture of a tier in all sets for removal, but what must stay."""
         may, new = self._markable(tier), self._unmarked(tier)
         for one, number in new:
+            one.change()
             one.marked.add(number)
         # A picture that goes now may have been the only match of another one marked before.
         orphans = sum(len(self._drop_orphans(one)) for one in {id(one): one for one, _ in new}.values())
+        self.save()
         if new:
             line = f'Marked for removal: {Tally.of(new)}, all of the tier "{tier}"{self._warning(new)}.'
         elif may:
@@ -161,7 +198,9 @@ class ReviewSession:
         """Let every picture of a tier stay, in all sets."""
         marked = [(one, number) for one, number in self._everywhere(tier) if number in one.marked]
         for one, number in marked:
+            one.change()
             one.marked.discard(number)
+        self.save()
         if not marked:
             return f'No picture marked for removal is of the tier "{tier}".'
         return f'No longer marked: {Tally.of(marked)}, all of the tier "{tier}".'
@@ -183,22 +222,59 @@ class ReviewSession:
         sizes = [one.pictures[number].size for one in self.sets for number in one.marked]
         return len(sizes), sum(sizes)
 
+    def carried_out(self) -> None:
+        """After a removal: decisions about files that are gone are done with."""
+        if self.memory is not None:
+            self.memory.carried_out(self.sets)
+
+    @property
+    def trouble(self) -> str:
+        """Why decisions cannot be written down; "" where they can."""
+        return self.memory.trouble if self.memory is not None else ""
+
+    @property
+    def seen(self) -> int:
+        """How many sets a person has looked at, in this review or an earlier one."""
+        return sum(one.is_seen for one in self.sets)
+
+    def unseen_removals(self) -> tuple[int, int]:
+        """(sets, files marked in them) that nobody looked at."""
+        unseen = [one for one in self.sets if not one.is_seen]
+        return len(unseen), sum(len(one.marked) for one in unseen)
+
     def not_duplicates(self) -> list[tuple[Picture, ...]]:
         """The sets called "not duplicates"."""
         return [one.pictures for one in self.sets if one.not_duplicates]
 
-    def plan(self) -> Plan:
+    def plan(self, *, only_seen: bool = False) -> Plan:
         """The decisions as a plan; each removal names a picture that stays and that it matches."""
         found = self.found
-        return make_plan(found.encoder, found.threshold, found.folders, self._removals())
+        sets = [one for one in self.sets if one.is_seen or not only_seen]
+        return make_plan(found.encoder, found.threshold, found.folders, self._removals(sets))
 
-    def _removals(self) -> Iterator[tuple[Picture, Picture, float, str]]:
-        for one in self.sets:
+    def _removals(self, sets: Iterable[SetUnderReview]) -> Iterator[tuple[Picture, Picture, float, str]]:
+        for one in sets:
             for number in sorted(one.marked):
                 partner = self._partner(one, number)
                 if partner is not None:
                     keeper, match = partner
                     yield one.pictures[number], one.pictures[keeper], match.similarity, match.tier
+
+    def _restored(self) -> str:
+        """Let the sets stand as they were decided before; the line that says so."""
+        if self.memory is None or not self.sets:
+            return ""
+        self.memory.restore(self.sets, self._may_stand)
+        self.position, line = opening(self.sets)
+        return line
+
+    def _may_stand(self, one: SetUnderReview) -> bool:
+        """Whether a decision taken before obeys today's rules."""
+        if any(self.found.rule.keeps(one.pictures[number]) for number in one.marked):
+            return False
+        # Whatever was proposed beside the same keeper matches it; other pairs may have to be looked up.
+        is_proposed = one.keeper == 0
+        return is_proposed or all(self._partner(one, number) is not None for number in one.marked)
 
     def _partner(self, one: SetUnderReview, number: int) -> tuple[int, Match] | None:
         """A picture that stays and that this one directly matches: the keeper if it can be."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from dedup.keep import Group
-from dedup.store import Picture
+from dedup.store import KEEPER, REMOVED, Picture
 
 
 @dataclass(slots=True)
@@ -14,6 +14,8 @@ class SetUnderReview:
     """One set: its pictures (the proposed keeper first), which stays by name, which are to go.
 
     ``proposed``: what find marked and nobody took back picture by picture; it may be marked again unasked.
+    ``is_seen``: whether a person looked at it, now or in an earlier review, when it was decided (``decided_at``).
+    ``is_unsaved``: whether there is something new to be written down.
     """
 
     pictures: tuple[Picture, ...]
@@ -22,12 +24,46 @@ class SetUnderReview:
     proposed: set[int] = field(default_factory=set)
     not_duplicates: bool = False
     _before: set[int] = field(default_factory=set)
+    _proposal: frozenset[int] = frozenset()
+    is_seen: bool = False
+    is_changed: bool = False
+    is_unsaved: bool = False
+    decided_at: str = ""
 
     @classmethod
     def of(cls, group: Group) -> SetUnderReview:
         """The set as the keep rule proposes it."""
         marked = {number for number, member in enumerate(group.others, 1) if member.marked}
-        return cls(group.pictures, 0, marked, set(marked))
+        return cls(group.pictures, 0, marked, set(marked), _proposal=frozenset(marked))
+
+    def change(self) -> None:
+        """Note that the set's decisions changed: they are to be written down, and are of today."""
+        self.is_changed = self.is_unsaved = True
+        self.decided_at = ""
+
+    def see(self) -> None:
+        """Note that a person looked at the set."""
+        if not self.is_seen:
+            self.is_seen = self.is_unsaved = True
+
+    def reset(self) -> None:
+        """Let the set stand as it was proposed, as if nobody had ever decided anything."""
+        self.keeper, self.marked, self.proposed = 0, set(self._proposal), set(self._proposal)
+        self.not_duplicates, self._before = False, set()
+        self.is_seen = self.is_changed = self.is_unsaved = False
+        self.decided_at = ""
+
+    def stand(self, roles: Sequence[str], decided_at: str, *, is_seen: bool) -> None:
+        """Let the set stand as it was decided in an earlier review: what becomes of each picture."""
+        self.keeper = roles.index(KEEPER)
+        self.marked = {number for number, role in enumerate(roles) if role == REMOVED}
+        self.proposed &= self.marked
+        self.decided_at, self.is_seen, self.is_changed = decided_at, is_seen, True
+
+    @property
+    def is_as_proposed(self) -> bool:
+        """Whether nobody decided otherwise than find proposed."""
+        return not self.not_duplicates and self.keeper == 0 and self.marked == self._proposal
 
     @property
     def kept(self) -> list[int]:

@@ -8,11 +8,12 @@ from dedup import console
 from dedup.review.captions import why
 from dedup.review.session import ReviewSession
 from dedup.tiers import TIERS
-from dedup.wording import dimensions, files, printable, size
+from dedup.wording import day, dimensions, files, printable, size
 
 HELP = (
     "Enter: next set   p: previous   1, 2, ...: switch keep/remove   k 2: make 2 the keeper\n"
-    "n: these are not duplicates   g 12: go to set 12   d: done   Ctrl-C: give up, nothing is removed\n"
+    "n: these are not duplicates   r: as proposed again   g 12: go to set 12   d: done\n"
+    "Ctrl-C: give up, nothing is removed and your decisions are kept for the next time\n"
     "f edited: only the sets with this tier   f all: all sets   f: which tiers there are\n"
     "m edited: mark all of this tier for removal, in all sets   u edited: unmark them"
 )
@@ -21,13 +22,15 @@ HELP = (
 def review_in_terminal(session: ReviewSession) -> None:
     """Show set after set and take commands until the person is done; raises console.Back to give up."""
     console.say(HELP)
+    if session.opening:
+        console.say(f"{session.opening} (g 1 goes to the first)")
     shown = -1
     while True:
         if shown != session.position:
             console.say("\n" + describe(session))
             shown = session.position
         count, freed = session.totals()
-        prompt = f"Set {session.where}, removing {files(count)} ({size(freed)})"
+        prompt = f"Set {session.where}, {session.seen:,} looked at, removing {files(count)} ({size(freed)})"
         command = console.ask_line(prompt + ", command").strip()
         if command in ("d", "done", "q"):
             return
@@ -59,6 +62,8 @@ def apply(session: ReviewSession, command: str) -> str | None:
             return None
         case ["n"]:
             return session.toggle_not_duplicates()
+        case ["r"]:
+            return session.reset()
         case ["k", word] if (number := _number(word, count)) is not None:
             return session.make_keeper(number)
         case ["f" | "m" | "u" as verb, *name]:
@@ -116,6 +121,8 @@ def describe(session: ReviewSession) -> str:
     lines = [f"Duplicate Set {session.where}"]
     if one.not_duplicates:
         lines.append("  not duplicates: everything stays")
+    elif one.decided_at:
+        lines.append(f"  as decided on {day(one.decided_at)}; r: as proposed again")
     for number, picture in enumerate(one.pictures):
         sign = "remove" if number in one.marked else "keep"
         remark = "the keeper" if number == one.keeper else why(session.match(number))

@@ -16,7 +16,7 @@ from dedup.review.display import prepare_matplotlib
 from dedup.review.furniture import Furniture
 from dedup.review.layout import PICTURES_PER_PAGE, Box, pages
 from dedup.review.session import ReviewSession
-from dedup.wording import files, size
+from dedup.wording import day, files, printable, size
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -57,7 +57,7 @@ class ReviewWindow:
         self.focus = 0
         self.page = 0
         self.zoomed = False
-        self.message = ""
+        self.message = f"{session.opening} (Home goes to the first)" if session.opening else ""
         self._is_closed = False
         self._furniture = Furniture(figure, lambda by: self.step(by))
         self._board = Board(self._furniture.axes, session)
@@ -100,6 +100,11 @@ class ReviewWindow:
             self.message = self.session.end_reached(by)
         self.draw()
 
+    def go_to_end(self, by: int) -> None:
+        """Show the first set (by -1) or the last (by 1); in zoom or while two are compared, nothing."""
+        if not self.zoomed:
+            self.step(by * len(self.session.sets))
+
     def turn_page(self, by: int) -> None:
         """Show other pictures of a set that is larger than one page."""
         count = pages(len(self.session.current.pictures))
@@ -127,6 +132,11 @@ class ReviewWindow:
     def not_duplicates(self) -> None:
         """Call this set not duplicates, or take it back."""
         self.message = self.session.toggle_not_duplicates()
+        self.draw()
+
+    def reset(self) -> None:
+        """Let this set stand as it was proposed."""
+        self.message = self.session.reset()
         self.draw()
 
     def zoom(self) -> None:
@@ -192,10 +202,13 @@ class ReviewWindow:
         table: dict[str, Callable[[], None]] = {
             "left": lambda: self.step(-1),
             "right": lambda: self.step(1),
+            "home": lambda: self.go_to_end(-1),
+            "end": lambda: self.go_to_end(1),
             "pageup": lambda: self.turn_page(-1),
             "pagedown": lambda: self.turn_page(1),
             "k": self.make_keeper,
             "n": self.not_duplicates,
+            "r": self.reset,
             "z": self.zoom,
             "b": lambda: self.compare(BLINK),
             "d": lambda: self.compare(DIFFERENCE),
@@ -257,7 +270,9 @@ class ReviewWindow:
         else:
             self._board.draw_grid(self.page, self.focus)
         count, freed = self.session.totals()
-        self._furniture.write(self._heading(), f"to remove: {files(count)}, {size(freed)}", line)
+        seen = f"looked at: {self.session.seen:,} of {len(self.session.sets):,}"
+        totals = f"to remove: {files(count)}, {size(freed)}\n{seen}"
+        self._furniture.write(self._heading(), totals, printable(self.session.trouble) or line)
         if self.figure.canvas.manager is not None:
             title = f"Review duplicates - set {self.session.where}, removing {files(count)}"
             self.figure.canvas.manager.set_window_title(title)
@@ -269,6 +284,8 @@ class ReviewWindow:
         count = pages(len(self.session.current.pictures))
         if self.session.current.not_duplicates:
             heading += "   (not duplicates)"
+        elif self.session.current.decided_at:
+            heading += f"   (as decided on {day(self.session.current.decided_at)})"
         if count > 1:
             heading += f"   (page {self.page + 1} of {count}: Page Up / Page Down)"
         return heading

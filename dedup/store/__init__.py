@@ -5,6 +5,19 @@ The only room that imports sqlite3. It records what happened to files and never 
 
 from dedup.store.catalogue import Catalogue, Indexed, Picture, SetSummary
 from dedup.store.connection import DATABASE_NAME, database_path, has_database
+from dedup.store.decisions import (
+    KEEPER,
+    REMOVED,
+    ROLES,
+    STAYS,
+    DecidedFile,
+    Decision,
+    content_of,
+    decisions,
+    now,
+    paths_of_digests,
+    record_decisions,
+)
 from dedup.store.foreign import (
     DECLINED,
     IMPORTED,
@@ -19,14 +32,20 @@ from dedup.store.foreign import (
 from dedup.store.journal import Entry, Journal
 from dedup.store.lock import folder_lock, removal_lock
 from dedup.store.peek import Peek
-from dedup.store.verdicts import NotDuplicates, record_not_duplicates
-from dedup.store.verifications import Verifications
+from dedup.store.verdicts import NotDuplicates, Verdict, record_not_duplicates, update_verdicts, verdicts
+from dedup.store.verifications import Verifications, forget_verifications
 
 __all__ = [
     "DATABASE_NAME",
     "DECLINED",
     "IMPORTED",
+    "KEEPER",
+    "REMOVED",
+    "ROLES",
+    "STAYS",
     "Catalogue",
+    "DecidedFile",
+    "Decision",
     "Entry",
     "ForeignVectors",
     "Indexed",
@@ -35,16 +54,25 @@ __all__ = [
     "Peek",
     "Picture",
     "SetSummary",
+    "Verdict",
     "Verifications",
     "answered",
+    "content_of",
     "database_path",
+    "decisions",
     "folder_lock",
     "foreign_paths",
     "foreign_vector",
     "foreign_vectors",
+    "forget_verifications",
     "has_database",
     "note_answer",
+    "now",
+    "paths_of_digests",
+    "record_decisions",
     "record_not_duplicates",
     "removal_lock",
+    "update_verdicts",
+    "verdicts",
     "written_ns",
 ]

@@ -106,7 +106,27 @@ CREATE TABLE verifications (
 ALTER TABLE pictures ADD COLUMN frame BLOB;
 """
 
-MIGRATIONS = (_M001, _M002, _M003)
+# What a person decided in a review, set by set, so that a long one can be closed and continued. A set is known by
+# the contents of all its files; where they lie tells only which of several identical files was meant.
+_M006 = """
+CREATE TABLE decisions (
+    content BLOB PRIMARY KEY,        -- SHA-256 of the digests of all files of the set, in order
+    decided_at TEXT NOT NULL,
+    seen INTEGER NOT NULL            -- 0 where the set was changed together with others and not looked at itself
+) WITHOUT ROWID;
+CREATE TABLE decision_files (
+    content BLOB NOT NULL REFERENCES decisions(content) ON DELETE CASCADE,
+    number INTEGER NOT NULL,         -- of the file in its set
+    digest BLOB NOT NULL,
+    folder NOT NULL,                 -- the folder's absolute path then; TEXT, or BLOB where not Unicode
+    path NOT NULL,                   -- relative to it, in the same way
+    role TEXT NOT NULL CHECK (role IN ('keeper', 'stays', 'removed')),
+    PRIMARY KEY (content, number)
+) WITHOUT ROWID;
+CREATE INDEX verdict_members_by_digest ON verdict_members(digest);
+"""
+
+MIGRATIONS = (_M001, _M002, _M003, _M006)
 
 
 def version_of(connection: sqlite3.Connection) -> int:

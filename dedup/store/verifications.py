@@ -40,3 +40,18 @@ class Verifications:
         for root, mine in rows.items():
             with Catalogue(root) as store, store.transaction() as db:
                 db.executemany("INSERT OR REPLACE INTO verifications VALUES (?, ?, ?, ?)", mine)
+
+
+def forget_verifications(store: Catalogue, version: int) -> int:
+    """Drop results of other versions of the verifier, and those about pictures gone from this database; how many.
+
+    A pair may be of two folders, and then only one of its digests is known here: a result goes when neither is, be it
+    as a picture (the trash included: what lies there may come back) or in the journal of what was removed.
+    """
+    here = (
+        "(SELECT digest FROM pictures WHERE digest IS NOT NULL "
+        "UNION SELECT digest FROM journal WHERE state NOT IN ('purged', 'lost'))"
+    )
+    gone = f"first NOT IN {here} AND second NOT IN {here}"
+    with store.transaction() as db:
+        return db.execute(f"DELETE FROM verifications WHERE version != ? OR ({gone})", (version,)).rowcount

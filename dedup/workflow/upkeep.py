@@ -12,8 +12,10 @@ from dedup.scan import real_folder
 from dedup.store import (
     Catalogue,
     folder_lock,
+    forget_verifications,
     has_database,
 )
+from dedup.verify.verification import VERSION
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,16 @@ def forget_ghosts(folder: str | Path) -> int:
         gone = hasher.recognise_moved(store, changes).gone
         store.forget(gone)
         return len(gone)
+
+
+def forget_results(folder: str | Path) -> int:
+    """Drop what was found of pairs of pictures that are no longer in the database or the trash; how many.
+
+    Nothing is lost but time, should such a picture come back.
+    """
+    root = real_folder(folder)
+    with Catalogue(root) as store, folder_lock(root):
+        return forget_verifications(store, VERSION)
 
 
 def is_indexed(folder: str | Path) -> bool:
