@@ -82,6 +82,12 @@ class TerminalReport:
             self._bar.clear()
         say(text)
 
+    def say_exactly(self, text: str) -> None:
+        """Print what a program reads, as it is."""
+        if self._bar is not None:
+            self._bar.clear()
+        print(text, flush=True)
+
     def stop(self) -> None:
         """Let the job stop at its next event."""
         self._stop = True

@@ -63,7 +63,7 @@ def dupe(arguments: argparse.Namespace, chosen: Settings) -> int:
 def _print_hits(arguments: argparse.Namespace, result: Searched, report: TerminalReport) -> int:
     """Print the hits as they come; how many there were."""
     count = 0
-    put, end = _hit_printer(arguments.format, result, report.say)
+    put, end = _hit_printer(arguments.format, result, report.say if arguments.format == "text" else report.say_exactly)
     try:
         for hit in _wanted(arguments, result):
             put(hit)
@@ -99,16 +99,16 @@ def _hit_printer(
 def _print_sets(form: str, result: Dupes, report: TerminalReport) -> None:
     if form == "json":
         head = {**printing.about(result), "pictures": len(result.files)}
-        listing = printing.JsonList(report.say, head, "sets")
+        listing = printing.JsonList(report.say_exactly, head, "sets")
         for found in result.sets:
             listing.add(printing.set_as_value(found, result))
         listing.end(result.unreadable)
     elif form == "csv":
         _keep_names_as_they_are()
-        report.say(printing.csv_line(printing.DUPE_COLUMNS))
+        report.say_exactly(printing.csv_line(printing.DUPE_COLUMNS))
         for number, found in enumerate(result.sets, 1):
             for row in printing.set_as_rows(number, found, result):
-                report.say(printing.csv_line(row))
+                report.say_exactly(printing.csv_line(row))
     else:
         for found in result.sets:
             report.say(printing.set_in_text(found, result))
