@@ -88,7 +88,7 @@ class JsonList:
 
     def add(self, item: Mapping[str, Any]) -> None:
         """Print one more item."""
-        self._say(self._comma + json.dumps(item))
+        self._say(self._comma + json.dumps(item).replace("\x7f", "\\u007f"))
         self._comma = ","
 
     def end(self, unreadable: Sequence[Skipped]) -> None:
