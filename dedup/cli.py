@@ -20,6 +20,7 @@ from dedup import __version__, commands, console, jobs, settings
 from dedup.console import Back, Leave, note
 from dedup.encoders import REGISTRY
 from dedup.errors import DedupError
+from dedup.folder_commands import add_folder_commands, in_new_spelling
 from dedup.keep import STRATEGIES
 from dedup.settings import BOUNDS, TIERS_MARKED, Settings
 from dedup.store.foreign import COLUMNS
@@ -32,7 +33,7 @@ def main(words: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a name the terminal cannot show is still told
-    arguments = build_parser().parse_args(words)
+    arguments = build_parser().parse_args(in_new_spelling(sys.argv[1:] if words is None else words))
     try:
         _require_unicode_names()
         return _run(arguments)
@@ -71,6 +72,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_finding(add)
     _add_removing(add)
     _add_upkeep(add)
+    add_folder_commands(add, _add_find_options)
     return parser
 
 
@@ -84,6 +86,8 @@ def _require_unicode_names() -> None:
 def _run(arguments: argparse.Namespace) -> int:
     if arguments.run is not None:
         command: Command = arguments.run
+        if complete := getattr(arguments, "complete", None):
+            complete(arguments)  # from a config file, before the settings are taken from the arguments
         return command(arguments, _settings(arguments))
     if console.is_terminal():
         from dedup.menu import run_menu

@@ -53,6 +53,14 @@ def find(arguments: argparse.Namespace, chosen: Settings) -> int:
     return DONE
 
 
+def found_as_asked(arguments: argparse.Namespace, chosen: Settings) -> Found | None:
+    """The find run that the arguments describe, with what took no part said; None when Ctrl-C stopped it."""
+    found = jobs.find(arguments.folders, _find_options(arguments, chosen), chosen)
+    if found is not None:
+        jobs.warn_skipped(found)
+    return found
+
+
 def review(arguments: argparse.Namespace, chosen: Settings) -> int:
     """Find, review, confirm, remove; without a terminal, show the sets and stop there."""
     found = jobs.find(arguments.folders, _find_options(arguments, chosen), chosen)
