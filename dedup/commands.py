@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dedup import calibration, console, encoder_table, jobs, settings, workflow
+from dedup import calibration, console, encoder_table, folder_jobs, jobs, settings, workflow
 from dedup.console import note, say
 from dedup.encoders import BOTH, COSINE, HAMMING, spec
 from dedup.errors import DedupError, command
@@ -67,7 +67,7 @@ def review(arguments: argparse.Namespace, chosen: Settings) -> int:
     if found is None:
         return INTERRUPTED
     if console.is_terminal():
-        return jobs.review_and_remove(found)
+        return folder_jobs.review_and_remove(found)
     return show_without_terminal(found)
 
 
@@ -100,7 +100,7 @@ def names(arguments: argparse.Namespace, chosen: Settings) -> int:
         jobs.show_found(found)
         return jobs.confirm_and_remove(workflow.plan_marked(found), assume_yes=True)
     if console.is_terminal():
-        return jobs.review_and_remove(found)
+        return folder_jobs.review_and_remove(found)
     return show_without_terminal(found)
 
 

@@ -5,14 +5,15 @@ Each returns an exit code, as the other jobs do.
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from pathlib import Path
 
-from dedup import foldersets, jobs
+from dedup import console, foldersets, jobs
 from dedup.console import say
 from dedup.errors import command
 from dedup.foldersets import Decisions, Manifest, Member
-from dedup.foldersets.manifest import TO_DELETE
+from dedup.foldersets.manifest import MANIFEST, TO_DELETE
 from dedup.jobs import DONE, INTERRUPTED, PARTLY
 from dedup.wording import files, printable, size
 from dedup.workflow import Found
@@ -71,6 +72,52 @@ def cleanup(output: Path, *, even_last: bool = False, dry_run: bool = False, ass
     jobs.list_skipped(wanted.refused, f"named in {TO_DELETE} but not to be removed")
     code = jobs.dry_run(wanted.plan) if dry_run else jobs.confirm_and_remove(wanted.plan, assume_yes=assume_yes)
     return PARTLY if code == DONE and wanted.refused else code
+
+
+def review_and_remove(found: Found) -> int:
+    """Review the sets here or, when the person asks for it there, in folders; then confirm and remove."""
+    from dedup.review.terminal import InFolders
+
+    try:
+        return jobs.review_and_remove(found)
+    except InFolders:
+        output = ask_output(found.folders[0])
+        return wait_and_clean_up(output) if wants_to_go_on(output) else review_in_folders(found, output)
+
+
+def ask_output(folder: Path) -> Path:
+    """Where to lay the sets of a folder out; beside it unless the person says otherwise."""
+    return console.ask_until("Folder for the sets", str(folder.parent / f"{folder.name} - sets"), _understand_output)
+
+
+def wants_to_go_on(output: Path) -> bool:
+    """Whether sets lie there from before and the person wants to go on with them."""
+    return (output / MANIFEST).exists() and console.confirm("Go on with the sets that lie there?", default=True)
+
+
+def review_in_folders(found: Found, output: Path) -> int:
+    """Lay the sets out, wait for the person to sort them, then confirm and remove; later when they say so."""
+    # What lies there from before is moved aside: the person has been asked about it.
+    code = lay_out(found, output, "auto", {"folders": list(map(str, found.folders))}, again=True)
+    return wait_and_clean_up(output) if found.groups and code != INTERRUPTED else code
+
+
+def wait_and_clean_up(output: Path) -> int:
+    """Wait until the person has deleted what they do not want; then show it, confirm and remove."""
+    done = console.choose(
+        "Delete what you do not want from the folders, with your file manager. Then:",
+        [("Done: show what I deleted, and remove it", True), ("Later: what is laid out stays as it is", False)],
+    )
+    if not done:
+        return DONE
+    code = check_deleted(output)
+    return code or cleanup(output)
+
+
+def _understand_output(text: str) -> Path:
+    path = Path(text.strip().strip("'\"")).expanduser()
+    foldersets.require_usable(path, [], again=True)
+    return Path(os.path.abspath(path))
 
 
 def statistics(manifest: Manifest, decisions: Decisions) -> list[str]:

@@ -74,6 +74,20 @@ def test_only_the_trash_moves_or_deletes_files(path: Path) -> None:
         assert call.attr not in ("unlink", "rmdir", "rename"), f".{call.attr}()"
 
 
+def test_only_two_modules_give_a_file_a_second_name() -> None:
+    """Besides the moves of the trash it is the copying into an output folder, and only where a hard link was asked for.
+
+    A link into a folder of ours takes nothing away from the user, and nothing of theirs is overwritten by it; taking
+    a name away again stays with the trash.
+    """
+    linking = {
+        str(path.relative_to(PACKAGE))
+        for path in MODULES
+        if re.search(r"\bos\.(link|symlink)\b|\.(hardlink_to|symlink_to)\(", path.read_text())
+    }
+    assert linking == {"trash/moves.py", "foldersets/copying.py"}
+
+
 def test_inside_the_trash_only_moves_touches_files() -> None:
     for path in (PACKAGE / "trash").glob("*.py"):
         if path.name != "moves.py":

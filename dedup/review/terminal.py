@@ -14,8 +14,13 @@ HELP = (
     "Enter: next set   p: previous   1, 2, ...: switch keep/remove   k 2: make 2 the keeper\n"
     "n: these are not duplicates   g 12: go to set 12   d: done   Ctrl-C: give up, nothing is removed\n"
     "f edited: only the sets with this tier   f all: all sets   f: which tiers there are\n"
-    "m edited: mark all of this tier for removal, in all sets   u edited: unmark them"
+    "m edited: mark all of this tier for removal, in all sets   u edited: unmark them\n"
+    "folders: lay the sets out in folders instead, to sort them with your file manager"
 )
+
+
+class InFolders(Exception):
+    """The person wants to review in folders, with the file manager; nothing was changed."""
 
 
 def review_in_terminal(session: ReviewSession) -> None:
@@ -57,6 +62,8 @@ def apply(session: ReviewSession, command: str) -> str | None:
         case ["g", word] if word.isdecimal() and len(word) < 10:
             session.step(int(word) - 1 - session.place)
             return None
+        case ["folders"]:
+            raise InFolders
         case ["n"]:
             return session.toggle_not_duplicates()
         case ["k", word] if (number := _number(word, count)) is not None:
