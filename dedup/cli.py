@@ -120,6 +120,16 @@ def _add_finding(add: Callable[..., argparse.ArgumentParser]) -> None:
     find.add_argument(
         "--contact-sheet", type=Path, metavar="DIR", help="write the sets as PNG pages into this new folder"
     )
+    find.add_argument(
+        "--report",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="write the sets as one page (.html), a table (.csv), JSON (.json) or contact sheets (.png); repeatable",
+    )
+    find.add_argument("--summary", type=Path, metavar="FILE.png", help="draw the space, the tiers and the similarities")
+    find.add_argument("--force", action="store_true", help="let reports overwrite files that are no reports")
 
     review = _command(add, "review", commands.review, "find, look at the sets side by side, confirm, remove")
     _add_find_options(review)

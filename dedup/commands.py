@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dedup import calibration, console, encoder_table, folder_jobs, jobs, settings, workflow
+from dedup import calibration, console, encoder_table, folder_jobs, jobs, report_jobs, settings, workflow
 from dedup.console import note, say
 from dedup.encoders import BOTH, COSINE, HAMMING, spec
 from dedup.errors import DedupError, command
@@ -33,11 +33,13 @@ def index(arguments: argparse.Namespace, chosen: Settings) -> int:
 
 
 def find(arguments: argparse.Namespace, chosen: Settings) -> int:
-    """List the sets; as JSON, as a plan, as contact sheets."""
-    found = jobs.find(arguments.folders, _find_options(arguments, chosen), chosen)
+    """List the sets; as JSON, as a plan, as contact sheets, as reports."""
+    folders = [real_folder(folder) for folder in arguments.folders]
+    report_jobs.require_places(arguments.report, arguments.summary, folders, force=arguments.force)
+    found = found_as_asked(arguments, chosen)
     if found is None:
         return INTERRUPTED
-    jobs.warn_skipped(found)
+    report_jobs.write(arguments.report, arguments.summary, found, as_json(found), force=arguments.force)
     if arguments.save_plan:
         save_plan(workflow.plan_marked(found), arguments.save_plan)
         note(f"Plan written to {printable(arguments.save_plan)}.")

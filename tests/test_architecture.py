@@ -17,7 +17,8 @@ PACKAGE = PROJECT / "dedup"
 ORDER = (
     "errors settings cache progress tiers scan images sample provenance vectors encoders batching store decoding "
     "hasher match verify verifier keep clusters neighbours filenames comparison trash workflow calibration "
-    "foldersets folders wording encoder_table console review jobs folder_jobs menu commands folder_commands cli "
+    "foldersets folders wording encoder_table console review reports jobs folder_jobs report_jobs menu commands "
+    "folder_commands cli "
 ).split()
 MODULES = sorted(PACKAGE.rglob("*.py"))
 MOVING_OS = {"rename", "renames", "replace", "remove", "unlink", "rmdir", "removedirs", "truncate"}
