@@ -42,7 +42,8 @@ def in_new_spelling(words: Sequence[str]) -> list[str]:
         after = place + 1 if value else place + 2
         value = value or (words[place + 1] if place + 1 < len(words) else "")
         if name == "--action" and value in STEPS:
-            return ["folders", value, *words[:place], *words[after:]]
+            before = [word for word in words[:place] if word != "--debug"]
+            return [*["--debug"] * (len(before) < place), "folders", value, *before, *words[after:]]
     return list(words)
 
 

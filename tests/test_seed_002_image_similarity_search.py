@@ -130,3 +130,13 @@ def test_the_new_spelling_does_the_same(photos: Path, tmp_path: Path) -> None:
     assert detector("folders", "check-deleted", output).returncode == 0
     assert detector("folders", "cleanup", output, "--yes").returncode == 0
     assert not (photos / "vacation1_old.jpg").exists()
+
+
+def test_the_old_spelling_may_stand_anywhere_among_the_words() -> None:
+    from dedup.folder_commands import in_new_spelling
+
+    expected = ["folders", "find", "PATH", "--output", "DIR"]
+    assert in_new_spelling(["--action", "find", "PATH", "--output", "DIR"]) == expected
+    assert in_new_spelling(["PATH", "--action=find", "--output", "DIR"]) == expected
+    assert in_new_spelling(["--debug", *expected[2:], "--action", "find"]) == ["--debug", *expected]
+    assert in_new_spelling(["find", "PATH"]) == ["find", "PATH"]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from dedup.foldersets.deciding import Decisions, compare, read_to_delete
 from dedup.foldersets.manifest import FolderSet, Manifest, Member
+from dedup.foldersets.partners import Partners
 from dedup.progress import Report, Skipped
 from dedup.tiers import LOOK_ALIKE
 from dedup.trash import Plan, Removal
@@ -52,12 +53,13 @@ def _reasons(decisions: Decisions) -> dict[str, str]:
 
 
 def _removals(one: FolderSet, wanted: set[str], refused: list[Skipped], *, even_last: bool) -> list[Removal]:
-    staying = [number for number, member in enumerate(one.members) if member.original.path not in wanted]
+    staying = {number for number, member in enumerate(one.members) if member.original.path not in wanted}
+    partners = Partners(one)
     removals = []
     for number, member in enumerate(one.members):
         if number in staying:
             continue
-        partner = one.partner(number, staying)
+        partner = partners.of(number, staying)
         if partner is not None:
             other, pair = partner
             keeper = one.members[other].original

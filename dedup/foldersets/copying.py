@@ -56,6 +56,11 @@ def settle_mode(mode: str, sample: FileStamp, total: int, output: Path) -> str:
             f"The file system of {output} cannot share blocks with that of the pictures.",
             "Use --link-mode copy, or hardlink where both lie on one volume.",
         )
+    if mode == "hardlink" and os.lstat(sample.path).st_dev != os.stat(output).st_dev:
+        raise DedupError(
+            f"{output} lies on another volume than the pictures, and hard links cannot lead there.",
+            "Choose a folder beside the pictures, or --link-mode copy.",
+        )
     free = shutil.disk_usage(output).free
     if mode == "copy" and total > free:
         raise DedupError(

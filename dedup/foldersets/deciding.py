@@ -11,7 +11,7 @@ import os
 import re
 import stat
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from dedup import images
 from dedup.errors import DedupError
 from dedup.foldersets.laying import EARLIER
 from dedup.foldersets.manifest import CONFIG, INFO, MANIFEST, TO_DELETE, FolderSet, Manifest, Member
+from dedup.foldersets.partners import Partners
 from dedup.progress import Progress, Report
 from dedup.scan import SETS_MARK, is_skipped_folder
 
@@ -111,22 +112,23 @@ def _decide(one: FolderSet, present: set[str], found_again: set[str], decisions:
     decisions.touched_sets += bool(deleted)
     if len(deleted) == len(one.members):
         decisions.whole_sets.append(one.number)
-    staying = [number for number in range(len(one.members)) if number not in deleted]
+    staying = set(range(len(one.members))).difference(deleted)
+    partners = Partners(one)
     for number in deleted:  # the best of a set comes first
-        kind = _fate(one, number, staying, even_last=even_last)
-        getattr(decisions, kind).append(one.members[number])
+        member = one.members[number]
+        kind = _fate(member, even_last or partners.of(number, staying) is not None)
+        getattr(decisions, kind).append(member)
         if kind in ("protected", "spared"):
-            staying.append(number)
+            staying.add(number)
 
 
-def _fate(one: FolderSet, number: int, staying: Iterable[int], *, even_last: bool) -> str:
+def _fate(member: Member, may_go: bool) -> str:
     """What becomes of an original whose copy was deleted, as a field of Decisions."""
-    member = one.members[number]
     if not member.is_there():
         return "gone"
     if member.protected:
         return "protected"
-    return "deleted" if even_last or one.partner(number, staying) is not None else "spared"
+    return "deleted" if may_go else "spared"
 
 
 def _paths_in(output: Path) -> set[str]:

@@ -37,8 +37,9 @@ from dedup.trash.plan import stamp
 from dedup.workflow import Found
 
 EARLIER = "earlier-"
-# Each picture of a set is compared with this many of its best, in case the keeper is the one that is deleted.
-COMPARED = 12
+# Each picture of a set is compared with this many of its best, in case the keeper is the one that is deleted; with
+# fewer where the set is large, since each look takes its time.
+COMPARED, LOOKS = 12, 600
 _WORDS = "The sets of pictures in these folders were laid out by the duplicate picture finder. They are not scanned.\n"
 
 
@@ -155,7 +156,7 @@ def _pairs(group: Group, found: Found) -> Iterator[Pair]:
     for number, member in enumerate(group.others, 1):
         yield Pair(0, number, member.similarity, member.tier)
     pictures = group.pictures
-    for first in range(1, min(COMPARED, len(pictures))):
+    for first in range(1, min(COMPARED, LOOKS // len(pictures), len(pictures))):
         for second in range(first + 1, len(pictures)):
             match = found.relation(pictures[first], pictures[second])
             if match is not None:

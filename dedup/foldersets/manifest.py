@@ -9,13 +9,12 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from dedup.errors import DedupError
-from dedup.tiers import IDENTICAL
 from dedup.trash import FileStamp
 
 VERSION = 1
@@ -65,19 +64,6 @@ class FolderSet:
     number: int
     members: tuple[Member, ...]
     pairs: tuple[Pair, ...]
-
-    def partner(self, number: int, staying: Iterable[int]) -> tuple[int, Pair] | None:
-        """The first of those that stay, and are where they were, that a member directly matches; and how."""
-        direct = {pair.first + pair.second - number: pair for pair in self.pairs if number in (pair.first, pair.second)}
-        digest = self.members[number].original.digest
-        for other in staying:
-            if other == number or not self.members[other].is_unchanged():
-                continue
-            if self.members[other].original.digest == digest:
-                return other, Pair(other, number, 1.0, IDENTICAL)
-            if other in direct:
-                return other, direct[other]
-        return None
 
 
 @dataclass(frozen=True, slots=True)
