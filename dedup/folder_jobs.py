@@ -123,12 +123,12 @@ def _understand_output(text: str) -> Path:
 def statistics(manifest: Manifest, decisions: Decisions) -> list[str]:
     """What became of the sets, in a few lines."""
     kept = len(decisions.present) + len(decisions.moved)
+    deleted = [*decisions.deleted, *decisions.spared, *decisions.protected]
     renamed = f" ({len(decisions.moved):,} of them moved or renamed)" if decisions.moved else ""
     lines = [
         f"Laid out        {_sets(len(manifest.sets))}, {files(len(list(manifest.members())))}",
         f"Still there     {files(kept)}{renamed}",
-        f"Deleted         {files(len(decisions.deleted))} ({size(decisions.bytes)}), "
-        f"in {_sets(decisions.touched_sets)} with deletions",
+        f"Deleted         {files(len(deleted))} ({size(_bytes(deleted))}), in {_sets(decisions.touched_sets)}",
     ]
     if decisions.whole_sets:
         lines.append(f"Deleted whole   {_sets(len(decisions.whole_sets))}: {_numbers(decisions.whole_sets)}")

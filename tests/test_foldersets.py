@@ -418,7 +418,8 @@ def test_the_config_is_written_with_comments_and_read_again(pictures: Path, outp
     kept = {"folders": [str(pictures)], "threshold": 0.9, "keep": 'with "quotes" and \\'}
     foldersets.lay_out(found, place, "copy", Recorder(), kept)
     text = (output / "config.toml").read_text()
-    assert all(f"# {foldersets.KEYS[name].comment}" in text for name in kept)
+    flowing = text.replace("\n# ", " ")
+    assert all(foldersets.KEYS[name].comment in flowing for name in kept)
     assert foldersets.read_config(output / "config.toml") == kept
 
 
@@ -429,6 +430,23 @@ def test_a_config_without_sense_is_refused(tmp_path: Path, text: str, words: str
     (tmp_path / "config.toml").write_text(text)
     with pytest.raises(DedupError, match=words):
         foldersets.read_config(tmp_path / "config.toml")
+
+
+def test_check_deleted_gives_the_figures(pictures: Path, output: Path) -> None:
+    result = lay_out(pictures, output)
+    whole = next(one for one in result.manifest.sets if len(one.members) == 2)
+    best, other = (member.original.path for member in whole.members)
+    shutil.rmtree(output / str(whole.number))
+    laid(output, "a.jpg").rename(output / "renamed.jpg")
+    done = detector("folders", "check-deleted", output)
+    assert done.returncode == 0, done.stderr
+    lines = {line[:16].strip(): line[16:] for line in done.stdout.splitlines()}
+    assert lines["Laid out"] == "2 sets, 5 files"
+    assert lines["Still there"] == "3 files (1 of them moved or renamed)"
+    assert lines["Deleted"].startswith("2 files")
+    assert lines["Deleted whole"].startswith("1 set")
+    assert best in done.stdout, "the best of the set deleted whole is named as one that stays"
+    assert (output / "to_delete.txt").read_text() == f"{other}\n"
 
 
 def test_a_flag_comes_before_the_config_of_the_folder(pictures: Path, output: Path) -> None:

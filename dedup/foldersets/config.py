@@ -9,6 +9,7 @@ import json
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 from dedup.errors import DedupError
@@ -75,7 +76,7 @@ def write_config(path: Path, values: dict[str, Any]) -> None:
         if not _is_text(value):
             value = None  # TOML has no words for a name that is no Unicode
         shown = f"{name} = {_toml(value)}" if value is not None else f"# {name} = {_toml(_EXAMPLES[key.kind])}"
-        lines.append(f"# {key.comment}\n{shown}\n")
+        lines.append("\n".join([*wrap(key.comment, 110, initial_indent="# ", subsequent_indent="# "), shown, ""]))
     with path.open("x", encoding="utf-8") as file:
         file.write("\n".join(lines))
 
