@@ -76,7 +76,7 @@ def cleanup(output: Path, *, even_last: bool = False, dry_run: bool = False, ass
 
 def review_and_remove(found: Found) -> int:
     """Review the sets here or, when the person asks for it there, in folders; then confirm and remove."""
-    from dedup.review.terminal import InFolders
+    from dedup.review.session import InFolders
 
     try:
         return jobs.review_and_remove(found)

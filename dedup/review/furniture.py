@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 HELP = (
     "click or its number: keep / remove    K or right click: make it the keeper    N: not duplicates    Z: zoom\n"
-    "B: blink with the keeper    D: show what differs    F: only sets with this tier    M: mark all of this tier\n"
+    "B: blink with the keeper   D: what differs   F: only this tier   M: mark all of this tier   O: sort in folders\n"
     "left / right: previous / next set    Page Up / Down: more of a large set    Q: close, then confirm in the terminal"
 )
 # Heights in pixels above the lower edge.

@@ -18,6 +18,10 @@ from dedup.wording import printable
 from dedup.workflow import Found
 
 
+class InFolders(Exception):
+    """The person wants to review in folders, with the file manager; nothing was changed."""
+
+
 class ReviewSession:
     """Sets, a position among them, and the decisions taken so far.
 
@@ -31,6 +35,7 @@ class ReviewSession:
         self.position = 0
         self.shown_tier = ""
         self.visible: Sequence[int] = range(len(self.sets))
+        self.in_folders = False  # whether the person chose to leave the window for the file manager
         self._matches: dict[tuple[Picture, Picture], Match | None] = {}
 
     @property

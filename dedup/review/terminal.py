@@ -6,7 +6,7 @@ import shlex
 
 from dedup import console
 from dedup.review.captions import why
-from dedup.review.session import ReviewSession
+from dedup.review.session import InFolders, ReviewSession
 from dedup.tiers import TIERS
 from dedup.wording import dimensions, files, printable, size
 
@@ -17,10 +17,6 @@ HELP = (
     "m edited: mark all of this tier for removal, in all sets   u edited: unmark them\n"
     "folders: lay the sets out in folders instead, to sort them with your file manager"
 )
-
-
-class InFolders(Exception):
-    """The person wants to review in folders, with the file manager; nothing was changed."""
 
 
 def review_in_terminal(session: ReviewSession) -> None:
