@@ -21,6 +21,7 @@ from dedup.completion import SHELLS, complete
 from dedup.console import Back, Leave, Volume, complain, note, say_exactly, set_volume
 from dedup.encoders import REGISTRY
 from dedup.errors import DedupError, program
+from dedup.folder_commands import add_folder_commands, in_new_spelling
 from dedup.keep import STRATEGIES
 from dedup.reference import add_volume, as_markdown, example_of
 from dedup.scripted import add_scripted, add_two_thresholds, number_from_zero
@@ -38,7 +39,7 @@ def main(words: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")  # a name the terminal cannot show is still told
     parser = build_parser()
     complete(parser)
-    arguments = parser.parse_args(words)
+    arguments = parser.parse_args(in_new_spelling(sys.argv[1:] if words is None else words))
     set_volume(_volume(arguments))
     error: int = arguments.error_code
     try:
@@ -89,6 +90,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_scripted(add)
     _add_removing(add)
     _add_upkeep(add)
+    add_folder_commands(add, _add_find_options)
     _add_verdicts(add)
     completion = _command(add, "completion", commands.completion, "print what lets a shell complete commands", None)
     completion.add_argument("shell", choices=SHELLS, help="the shell to print it for")
@@ -118,6 +120,8 @@ def _require_unicode_names() -> None:
 def _run(arguments: argparse.Namespace) -> int:
     if arguments.run is not None:
         command: Command = arguments.run
+        if complete := getattr(arguments, "complete", None):
+            complete(arguments)  # from a config file, before the settings are taken from the arguments
         return command(arguments, _settings(arguments))
     if console.is_terminal():
         from dedup.menu import run_menu
@@ -151,6 +155,16 @@ def _add_finding(add: Callable[..., argparse.ArgumentParser]) -> None:
     find.add_argument(
         "--contact-sheet", type=Path, metavar="DIR", help="write the sets as PNG pages into this new folder"
     )
+    find.add_argument(
+        "--report",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="write the sets as one page (.html), a table (.csv), JSON (.json) or contact sheets (.png); repeatable",
+    )
+    find.add_argument("--summary", type=Path, metavar="FILE.png", help="draw the space, the tiers and the similarities")
+    find.add_argument("--force", action="store_true", help="let reports overwrite files that are no reports")
 
     review = _command(add, "review", commands.review, "find, look at the sets side by side, confirm, remove")
     _add_find_options(review)

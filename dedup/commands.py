@@ -8,7 +8,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dedup import calibration, comparison, console, decided, encoder_table, jobs, settings, workflow
+from dedup import (
+    calibration,
+    comparison,
+    console,
+    decided,
+    encoder_table,
+    folder_jobs,
+    jobs,
+    report_jobs,
+    settings,
+    workflow,
+)
 from dedup.completion import shell_code
 from dedup.console import note, say, say_exactly, say_json
 from dedup.encoders import BOTH, COSINE, HAMMING, spec
@@ -36,11 +47,13 @@ def index(arguments: argparse.Namespace, chosen: Settings) -> int:
 
 
 def find(arguments: argparse.Namespace, chosen: Settings) -> int:
-    """List the sets; as JSON, as a plan, as contact sheets."""
-    found = jobs.find(arguments.folders, _find_options(arguments, chosen), chosen)
+    """List the sets; as JSON, as a plan, as contact sheets, as reports."""
+    folders = [real_folder(folder) for folder in arguments.folders]
+    report_jobs.require_places(arguments.report, arguments.summary, folders, force=arguments.force)
+    found = found_as_asked(arguments, chosen)
     if found is None:
         return INTERRUPTED
-    jobs.warn_skipped(found)
+    report_jobs.write(arguments.report, arguments.summary, found, as_json(found), force=arguments.force)
     if arguments.save_plan:
         save_plan(workflow.plan_marked(found), arguments.save_plan)
         note(f"Plan written to {printable(arguments.save_plan)}.")
@@ -56,13 +69,21 @@ def find(arguments: argparse.Namespace, chosen: Settings) -> int:
     return DONE
 
 
+def found_as_asked(arguments: argparse.Namespace, chosen: Settings) -> Found | None:
+    """The find run that the arguments describe, with what took no part said; None when Ctrl-C stopped it."""
+    found = jobs.find(arguments.folders, _find_options(arguments, chosen), chosen)
+    if found is not None:
+        jobs.warn_skipped(found)
+    return found
+
+
 def review(arguments: argparse.Namespace, chosen: Settings) -> int:
     """Find, review, confirm, remove; without a terminal, show the sets and stop there."""
     found = jobs.find(arguments.folders, _find_options(arguments, chosen), chosen)
     if found is None:
         return INTERRUPTED
     if console.is_terminal():
-        return jobs.review_and_remove(found, arguments.backup)
+        return folder_jobs.review_and_remove(found, arguments.backup)
     return show_without_terminal(found)
 
 
@@ -97,7 +118,7 @@ def names(arguments: argparse.Namespace, chosen: Settings) -> int:
         jobs.show_found(found)
         return jobs.confirm_and_remove(workflow.plan_marked(found), assume_yes=True)
     if console.is_terminal():
-        return jobs.review_and_remove(found)
+        return folder_jobs.review_and_remove(found)
     return show_without_terminal(found)
 
 

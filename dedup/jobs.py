@@ -245,6 +245,8 @@ def confirm_and_remove(
         say(f"  {files(len(rows))}, {size(freed)}, from {printable(folder)}  ->  {TRASH_NAME}/ in that folder")
     if larger := sum(row.file.size > row.keeper.size for row in plan.removals):
         say(f"  {files(larger)} of these larger than the picture kept instead")
+    if last := sum(row.last_copy for row in plan.removals):
+        say(f"  {files(last)} of these with no match that stays, as you asked: after a purge, they are gone")
     if not assume_yes:
         if not console.is_terminal():
             raise DedupError("Removing needs a confirmation, and there is no terminal to ask.", "Add --yes.")
@@ -283,7 +285,8 @@ def dry_run(plan: Plan) -> int:
     refused = {row.path for row in outcome.refused}
     for row in plan.removals:
         if row.file.path not in refused:
-            say(f"would remove {printable(row.file.path)}  (keeping {printable(row.keeper.path)}, {row.tier})")
+            kept = "keeping no match of it" if row.last_copy else f"keeping {printable(row.keeper.path)}, {row.tier}"
+            say(f"would remove {printable(row.file.path)}  ({kept})")
     say(f"{files(outcome.files)} ({size(outcome.bytes)}) would go to the trash:")
     by_folder(outcome)
     list_skipped(outcome.refused, "would stay in place")

@@ -25,6 +25,8 @@ TRASH_NAME = ".dedup-trash"
 SKIPPED_FOLDERS = frozenset({TRASH_NAME, "$recycle.bin", "system volume information", "@eadir", "#recycle"})
 SKIPPED_PREFIXES = (".trash",)
 HOME_TRASH = (".local/share/trash", "/.local/share/trash")
+# Marks a folder where sets were laid out for sorting: what lies there are copies, to be thrown away by hand.
+SETS_MARK = ".dedup-sets"
 # Android's gallery trash and unfinished downloads lie beside the pictures.
 SKIPPED_FILES = (".trashed-", ".pending-")
 
@@ -122,13 +124,17 @@ def compare(listing: Listing, known: Mapping[str, tuple[int, int]]) -> Changes:
 
 def _read_folder(listing: Listing, relative: str) -> list[str]:
     """Add the pictures of one folder to the listing; the subfolders to visit come back."""
-    subfolders = []
+    subfolders: list[str] = []
+    before = len(listing.files)
     prefix = f"{relative}/" if relative else ""
     try:
         with os.scandir(listing.root / relative if relative else listing.root) as entries:
             for entry in entries:
                 path = prefix + entry.name
                 is_picture = is_picture_name(entry.name)
+                if entry.name == SETS_MARK:
+                    del listing.files[before:]
+                    return []
                 try:
                     # What most entries are is asked first.
                     if is_picture and entry.is_file(follow_symlinks=False):

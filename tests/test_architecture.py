@@ -17,8 +17,8 @@ PACKAGE = PROJECT / "dedup"
 ORDER = (
     "errors permissions settings cache progress tiers scan images sample provenance vectors encoders batching store "
     "gpu_jpeg decoding apart hasher match verify verifier keep clusters neighbours filenames comparison searching "
-    "trash workflow calibration folders wording encoder_table console review jobs decided menu completion reference "
-    "commands scripted cli __main__ "
+    "trash workflow calibration foldersets folders wording encoder_table console review reports jobs decided "
+    "folder_jobs report_jobs menu completion reference commands folder_commands scripted cli __main__ "
 ).split()
 MODULES = sorted(PACKAGE.rglob("*.py"))
 MOVING_OS = {"rename", "renames", "replace", "remove", "unlink", "rmdir", "removedirs", "truncate"}
@@ -73,6 +73,20 @@ def test_only_the_trash_moves_or_deletes_files(path: Path) -> None:
         assert not (owner == "os" and call.attr in MOVING_OS), f"os.{call.attr}"
         assert not (owner == "shutil" and call.attr in MOVING_SHUTIL), f"shutil.{call.attr}"
         assert call.attr not in ("unlink", "rmdir", "rename"), f".{call.attr}()"
+
+
+def test_only_two_modules_give_a_file_a_second_name() -> None:
+    """Besides the moves of the trash it is the copying into an output folder, and only where a hard link was asked for.
+
+    A link into a folder of ours takes nothing away from the user, and nothing of theirs is overwritten by it; taking
+    a name away again stays with the trash.
+    """
+    linking = {
+        str(path.relative_to(PACKAGE))
+        for path in MODULES
+        if re.search(r"\bos\.(link|symlink)\b|\.(hardlink_to|symlink_to)\(", path.read_text())
+    }
+    assert linking == {"trash/moves.py", "foldersets/copying.py"}
 
 
 def test_inside_the_trash_only_moves_touches_files() -> None:

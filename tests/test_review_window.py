@@ -496,3 +496,18 @@ def test_matplotlibs_own_keys_do_nothing_in_the_review(
     assert seen == [("linear", "linear")] * 2
     assert (session.position, session.current.marked) == (0, {1, 2})
     assert "Traceback" not in capfd.readouterr().err
+
+
+def test_o_leaves_for_the_folders_and_closes_the_window(folder: Path, opened: Opener) -> None:
+    from matplotlib import pyplot
+
+    window = opened(copies(folder, 2))
+    before = set(window.session.current.marked)
+    press(window, "z")
+    press(window, "o")
+    assert not window.session.in_folders, "in the zoom the key means nothing"
+    press(window, "z")
+    window._keys["o"]()  # closes: there is no window left to wait for
+    assert window.session.in_folders
+    assert not pyplot.fignum_exists(window.figure.number)
+    assert window.session.current.marked == before

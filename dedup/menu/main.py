@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dedup import console, jobs, settings, workflow
+from dedup import console, folder_jobs, jobs, settings, workflow
 from dedup.console import Back, Leave, choose, explain, note, say
 from dedup.encoders import BOTH, spec
 from dedup.errors import DedupError
@@ -81,6 +81,7 @@ class _FolderMenu:
             ("Undo a removal, or empty the trash", lambda: undo_or_purge([self.folder])),
             ("Settings", change_settings),
             (DECIDED, lambda: show_decided([self.folder])),
+            ("Review in folders (sort the sets with your file manager)", self.review_in_folders),
         ]
         if jobs.foreign_lines(self.folder):
             actions.append(("Import the hashes of another tool", lambda: ask_import(self.folder)))
@@ -95,6 +96,17 @@ class _FolderMenu:
         """Ask which hashes to compare and the threshold, then find, review, confirm, remove."""
         offer_hashing(self.folder)
         find_and_remove([self.folder], ask_finding([self.folder]))
+
+    def review_in_folders(self) -> None:
+        """Lay the sets out in folders and wait, or go on with those that were; then confirm and remove."""
+        offer_hashing(self.folder)
+        output = folder_jobs.ask_output(self.folder)
+        if folder_jobs.wants_to_go_on(output):
+            folder_jobs.wait_and_clean_up(output)
+            return
+        found = jobs.find([self.folder], ask_finding([self.folder]))
+        if found is not None:
+            folder_jobs.review_in_folders(found, output)
 
     def everything(self) -> None:
         """Hash, then find and remove; every question comes first."""
@@ -188,14 +200,14 @@ def find_and_remove(folders: Sequence[Path], options: FindOptions) -> None:
     """Find, review, confirm, remove."""
     found = jobs.find(folders, options)
     if found is not None:
-        jobs.review_and_remove(found)
+        folder_jobs.review_and_remove(found)
 
 
 def clean_names(folders: Sequence[Path]) -> None:
     """Copies by name, confirmed by content; review, confirmation and trash as always."""
     found = jobs.names(folders, settings.load())
     if found is not None:
-        jobs.review_and_remove(found)
+        folder_jobs.review_and_remove(found)
 
 
 def undo_or_purge(folders: Sequence[Path]) -> None:

@@ -9,13 +9,13 @@ from dedup import console, settings
 from dedup.errors import DedupError
 from dedup.review.contact_sheet import write_contact_sheets
 from dedup.review.display import why_no_window, window_backend
-from dedup.review.session import ReviewSession
+from dedup.review.session import InFolders, ReviewSession
 from dedup.wording import printable
 from dedup.workflow import Found
 
 
 def review(session: ReviewSession) -> None:
-    """Let a person look at the sets and decide; raises console.Back when they give up.
+    """Let a person look at the sets and decide; raises console.Back when they give up, InFolders to go on elsewhere.
 
     In a window where one can be opened, else in the terminal beside a contact sheet.
     """
@@ -25,6 +25,8 @@ def review(session: ReviewSession) -> None:
         from dedup.review.window import review_in_window
 
         review_in_window(session, backend)
+        if session.in_folders:
+            raise InFolders
     else:
         from dedup.review.terminal import review_in_terminal
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
@@ -30,23 +30,29 @@ def write_contact_sheets(groups: Sequence[Group], folder: Path, report: Report) 
 
     Green is kept, red is proposed for removal, as everywhere. Nothing is overwritten.
     """
-    pages = [groups[start : start + SETS_PER_PAGE] for start in range(0, len(groups), SETS_PER_PAGE)]
-    written = []
+    written: list[Path] = []
     try:
         mode = permissions.of_folders({picture.root for group in groups for picture in group.pictures})
         permissions.make_folder(folder, mode)
-        for number, page in enumerate(pages):
-            report(Progress("contact sheets", number, len(pages)))
-            path = folder / f"sheet-{number + 1:03d}.png"
+        for number, total, page in draw_pages(groups):
+            report(Progress("contact sheets", number - 1, total))
+            path = folder / f"sheet-{number:03d}.png"
             with permissions.new_file(path, mode) as file:
-                _draw_page(page, number * SETS_PER_PAGE, len(groups)).save(file, "PNG")
+                page.save(file, "PNG")
             written.append(path)
     except OSError as problem:
         raise DedupError(
             f"The contact sheet cannot be written to {folder}: {problem.strerror}.", "Choose another folder."
         ) from problem
-    report(Progress("contact sheets", len(pages), len(pages)))
+    report(Progress("contact sheets", len(written), len(written)))
     return written
+
+
+def draw_pages(groups: Sequence[Group]) -> Iterator[tuple[int, int, Image.Image]]:
+    """Each page drawn, with its number from 1 and how many there are."""
+    starts = range(0, len(groups), SETS_PER_PAGE)
+    for number, start in enumerate(starts, 1):
+        yield number, len(starts), _draw_page(groups[start : start + SETS_PER_PAGE], start, len(groups))
 
 
 def _draw_page(groups: Sequence[Group], before: int, total: int) -> Image.Image:

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 HELP = (
     "click or its number: keep / remove    K or right click: make it the keeper    N: not duplicates    Z: zoom\n"
-    "B: blink with the keeper    D: show what differs    F: only sets with this tier    M: mark all of this tier\n"
-    "left / right, Home / End: other sets    Page Up / Down: more of a large set    R: as proposed again    "
+    "B: blink with the keeper    D: what differs    F: only this tier    M: mark all of this tier    R: as proposed\n"
+    "left / right, Home / End: other sets    Page Up / Down: more of a large set    O: sort in folders    "
     "Q: close, then confirm in the terminal"
 )
 # Heights in pixels above the lower edge.

@@ -19,6 +19,10 @@ from dedup.wording import printable
 from dedup.workflow import Found
 
 
+class InFolders(Exception):
+    """The person wants to review in folders, with the file manager; nothing was changed."""
+
+
 class ReviewSession:
     """Sets, a position among them, and the decisions taken so far.
 
@@ -33,6 +37,7 @@ class ReviewSession:
         self.position = 0
         self.shown_tier = ""
         self.visible: Sequence[int] = range(len(self.sets))
+        self.in_folders = False  # whether the person chose to leave the window for the file manager
         self._matches: dict[tuple[Picture, Picture], Match | None] = {}
         self._has_moved = False
         self.opening = self._restored() if memory is not None else ""

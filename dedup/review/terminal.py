@@ -6,7 +6,7 @@ import shlex
 
 from dedup import console
 from dedup.review.captions import why
-from dedup.review.session import ReviewSession
+from dedup.review.session import InFolders, ReviewSession
 from dedup.tiers import TIERS
 from dedup.wording import day, dimensions, files, printable, size
 
@@ -15,7 +15,8 @@ HELP = (
     "n: these are not duplicates   r: as proposed again   g 12: go to set 12   d: done\n"
     "Ctrl-C: give up, nothing is removed and your decisions are kept for the next time\n"
     "f edited: only the sets with this tier   f all: all sets   f: which tiers there are\n"
-    "m edited: mark all of this tier for removal, in all sets   u edited: unmark them"
+    "m edited: mark all of this tier for removal, in all sets   u edited: unmark them\n"
+    "folders: lay the sets out in folders instead, to sort them with your file manager"
 )
 
 
@@ -60,6 +61,8 @@ def apply(session: ReviewSession, command: str) -> str | None:
         case ["g", word] if word.isdecimal() and len(word) < 10:
             session.step(int(word) - 1 - session.place)
             return None
+        case ["folders"]:
+            raise InFolders
         case ["n"]:
             return session.toggle_not_duplicates()
         case ["r"]:

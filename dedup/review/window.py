@@ -176,6 +176,12 @@ class ReviewWindow:
             self.message = self.session.switch_tier(tier)
         self.draw()
 
+    def go_to_folders(self) -> None:
+        """Leave for the file manager: the sets are laid out in folders instead."""
+        if not self.zoomed:
+            self.session.in_folders = True
+            self.quit()
+
     def quit(self) -> None:
         """Leave the comparison or the zoom, else close the window."""
         from matplotlib import pyplot
@@ -214,6 +220,7 @@ class ReviewWindow:
             "d": lambda: self.compare(DIFFERENCE),
             "f": self.show_next_tier,
             "m": self.switch_tier,
+            "o": self.go_to_folders,
             "escape": self.quit,
             "q": self.quit,
             " ": lambda: self.toggle(self.focus),

@@ -35,14 +35,10 @@ class Inspector:
 
     def why_not(self, removal: Removal) -> str | None:
         """The reason this removal must not happen now, or None when it may."""
-        return (
-            why_outside(removal)
-            or _why_no_picture(removal)
-            or why_changed(removal.file, "it", read_bytes=True)
-            or self._why_keeper_unsound(removal.keeper)
-            or _why_same_file(removal)
-            or _why_not_identical(removal)
-        )
+        reason = why_outside(removal) or _why_no_picture(removal) or why_changed(removal.file, "it", read_bytes=True)
+        if reason or removal.last_copy:
+            return reason
+        return self._why_keeper_unsound(removal.keeper) or _why_same_file(removal) or _why_not_identical(removal)
 
     def _why_keeper_unsound(self, keeper: FileStamp) -> str | None:
         if keeper.path in self.planned_paths:

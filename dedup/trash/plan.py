@@ -30,13 +30,18 @@ class FileStamp:
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """One file to be removed from ``folder``, and the kept picture it is a copy of."""
+    """One file to be removed from ``folder``, and the kept picture it is a copy of.
+
+    ``last_copy``: a person asked by name to remove it though no match of it stays; ``keeper`` is then the file itself.
+    No saved plan can say so: read from a file, such a removal has no keeper and is refused.
+    """
 
     folder: str
     file: FileStamp
     keeper: FileStamp
     similarity: float
     tier: str
+    last_copy: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -166,7 +166,8 @@ def _move(root: Path, entry: Entry, removal: Removal) -> str | None:
     except OSError as problem:
         return f"cannot be moved: {problem.strerror or problem}"
     # A keeper that went with it was the same file by another name; what moved may be a version just saved.
-    reason = why_changed(removal.keeper, "its keeper") or why_changed(removal.file, "it", at=trash)
+    reason = None if removal.last_copy else why_changed(removal.keeper, "its keeper")
+    reason = reason or why_changed(removal.file, "it", at=trash)
     if reason is None:
         return None
     try:
@@ -189,7 +190,7 @@ def _entry(root: Path, run_id: str, removal: Removal) -> Entry:
         removal.file.size,
         removal.file.mtime_ns,
         bytes.fromhex(removal.file.digest),
-        removal.keeper.path,
+        "" if removal.last_copy else removal.keeper.path,  # purge then tells that it may be the last copy
         removal.similarity,
         removal.tier,
         keeper_digest=bytes.fromhex(removal.keeper.digest),
