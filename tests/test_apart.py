@@ -20,7 +20,7 @@ from dedup import decoding, images, verifier, workflow
 from dedup.apart import Apart
 from dedup.errors import UnreadablePicture
 from dedup.review.contact_sheet import write_contact_sheets
-from dedup.review.thumbnails import Thumbnails
+from dedup.review.thumbnails import load_or_explain
 from dedup.verify.look import look_at
 
 
@@ -231,7 +231,7 @@ def test_a_sparse_file_of_a_terabyte_is_refused_and_a_smaller_one_is_no_picture(
 
 
 @pytest.mark.parametrize("harm", [kill_itself, hang])
-def test_the_reviewers_survive_a_deadly_picture(
+def test_contact_sheets_survive_a_deadly_picture(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, harm: object
 ) -> None:
     for name in ("a.png", "deadly.png"):
@@ -244,12 +244,8 @@ def test_the_reviewers_survive_a_deadly_picture(
         return harm() if path.name == "deadly.png" else really_open(path, *given)  # type: ignore[operator]
 
     monkeypatch.setattr(images, "open_upright", open_upright)
-    monkeypatch.setattr("dedup.review.thumbnails.Apart", lambda: Apart(seconds=1))
     monkeypatch.setattr("dedup.review.contact_sheet.Apart", lambda: Apart(seconds=1))
-    shown = Thumbnails(100)
-    shown.ahead(folder / name for name in ("deadly.png", "a.png"))
-    assert shown.get(folder / "deadly.png").getpixel((0, 0)) == (90, 90, 90)
-    assert shown.get(folder / "a.png").getpixel((0, 0)) != (90, 90, 90)
-    assert shown.large(folder / "deadly.png", 400).size == (400, 300)
-    shown.close()
+    with Apart(seconds=1) as apart:
+        assert load_or_explain(folder / "deadly.png", 100, apart).getpixel((0, 0)) == (90, 90, 90)
+        assert load_or_explain(folder / "a.png", 100, apart).getpixel((0, 0)) != (90, 90, 90)
     assert len(write_contact_sheets(found.groups, tmp_path / "sheets", Recorder())) == 1

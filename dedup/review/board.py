@@ -10,7 +10,7 @@ from PIL import Image
 from dedup.review import captions
 from dedup.review.layout import CAPTION_LINE, DOTS_PER_INCH, PICTURES_PER_PAGE, Box, caption_height, fitted, grid
 from dedup.review.session import ReviewSession
-from dedup.review.thumbnails import Thumbnails
+from dedup.review.thumbnails import Thumbnails, load_or_explain
 from dedup.wording import dimensions, printable, size
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Board:
 
     def draw_zoomed(self, number: int) -> None:
         """Show one picture in the whole area."""
-        self.draw_large(np.asarray(self._thumbnails.large(self._session.current.pictures[number].full_path, ZOOM_SIDE)))
+        self.draw_large(np.asarray(load_or_explain(self._session.current.pictures[number].full_path, ZOOM_SIDE)))
 
     def zoomed_line(self, number: int) -> str:
         """The line that says which picture is zoomed, and what becomes of it."""

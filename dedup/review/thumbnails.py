@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -26,16 +25,10 @@ class Thumbnails:
         self._side = side
         self._pool = ThreadPoolExecutor(max_workers=3, thread_name_prefix="thumbnails")
         self._cache: OrderedDict[Path, Future[Image.Image]] = OrderedDict()
-        self._own = threading.local()
-        self._processes: list[Apart] = []
 
     def get(self, path: Path) -> Image.Image:
         """The thumbnail of a picture, waiting for it when it was not loaded ahead."""
         return self._future(path).result()
-
-    def large(self, path: Path, side: int) -> Image.Image:
-        """A picture fitted into another square, which is not kept."""
-        return self._load(path, side)
 
     def ahead(self, paths: Iterable[Path]) -> None:
         """Begin to load pictures that will be asked for soon."""
@@ -45,29 +38,20 @@ class Thumbnails:
     def close(self) -> None:
         """Stop loading."""
         self._pool.shutdown(wait=False, cancel_futures=True)
-        for apart in self._processes:
-            apart.close()
 
     def _future(self, path: Path) -> Future[Image.Image]:
-        future = self._cache.pop(path, None) or self._pool.submit(self._load, path, self._side)
+        future = self._cache.pop(path, None) or self._pool.submit(load_or_explain, path, self._side)
         self._cache[path] = future
         while len(self._cache) > CACHE_LIMIT:
             _, oldest = self._cache.popitem(last=False)
             oldest.cancel()
         return future
 
-    def _load(self, path: Path, side: int) -> Image.Image:
-        # Each thread has a process of its own: a picture that crashes its decoder must not close the window.
-        if not hasattr(self._own, "apart"):
-            self._own.apart = Apart()
-            self._processes.append(self._own.apart)
-        return load_or_explain(path, side, self._own.apart)
 
-
-def load_or_explain(path: Path, side: int, apart: Apart) -> Image.Image:
-    """The picture fitted into a square, decoded apart, or a grey card with the reason why it cannot be shown."""
+def load_or_explain(path: Path, side: int, apart: Apart | None = None) -> Image.Image:
+    """The picture fitted into a square, or a grey card with the reason why it cannot be shown; decoded ``apart``."""
     try:
-        image: Image.Image = apart(images.thumbnail, path, side)
+        image: Image.Image = apart(images.thumbnail, path, side) if apart else images.thumbnail(path, side)
         return image
     except UnreadablePicture as problem:
         card = Image.new("RGB", (side, side * 3 // 4), (90, 90, 90))
