@@ -143,7 +143,7 @@ class Verifier:
 
     def _map(self, function: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
         """The function of every item: in worker processes where there are many; None where it crashed or hung."""
-        if len(items) < WORTH_PROCESSES or not self._may_have_pool or default_workers() < 2:
+        if len(items) < WORTH_PROCESSES or not self._may_have_pool:
             # A few are not worth it: all of them were decoded before, by a worker of the index.
             return [function(item) for item in items]
         try:

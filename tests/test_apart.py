@@ -19,6 +19,8 @@ from test_decoding import Harmful, batches, flat, only, pictures
 from dedup import decoding, images, verifier, workflow
 from dedup.apart import Apart
 from dedup.errors import UnreadablePicture
+from dedup.review.contact_sheet import write_contact_sheets
+from dedup.review.thumbnails import load_or_explain
 from dedup.verify.look import look_at
 
 
@@ -27,7 +29,7 @@ def exit_at_once(*_: object) -> None:
 
 
 def kill_itself(*_: object) -> None:
-    os.kill(os.getpid(), signal.SIGSEGV)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def hang(*_: object) -> None:
@@ -226,3 +228,24 @@ def test_a_sparse_file_of_a_terabyte_is_refused_and_a_smaller_one_is_no_picture(
         "huge.jpg": "the file is larger than 2 GiB",
         "large.jpg": "the file holds nothing but zero bytes",
     }
+
+
+@pytest.mark.parametrize("harm", [kill_itself, hang])
+def test_contact_sheets_survive_a_deadly_picture(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, harm: object
+) -> None:
+    for name in ("a.png", "deadly.png"):
+        save_picture(folder / name, 1)
+    index(folder)
+    found = find(folder)
+    really_open = images.open_upright
+
+    def open_upright(path: Path, *given: int) -> images.Decoded:
+        return harm() if path.name == "deadly.png" else really_open(path, *given)  # type: ignore[operator]
+
+    monkeypatch.setattr(images, "open_upright", open_upright)
+    monkeypatch.setattr("dedup.review.contact_sheet.Apart", lambda: Apart(seconds=1))
+    with Apart(seconds=1) as apart:
+        assert load_or_explain(folder / "deadly.png", 100, apart).getpixel((0, 0)) == (90, 90, 90)
+        assert load_or_explain(folder / "a.png", 100, apart).getpixel((0, 0)) != (90, 90, 90)
+    assert len(write_contact_sheets(found.groups, tmp_path / "sheets", Recorder())) == 1

@@ -137,5 +137,6 @@ def test_the_package_installs_as_a_command(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     installed = run("--version", start=(str(tmp_path / "here" / "bin" / "dedup"),), PYTHONPATH=str(tmp_path / "here"))
     assert installed.stdout == f"dedup {__version__}\n"
+    assert (tmp_path / "here" / "dedup" / "reports" / "page.js").is_file()
     (metadata,) = (tmp_path / "here").glob("*.dist-info/METADATA")
     assert "Requires-Dist: torch==2.13.0" in metadata.read_text()

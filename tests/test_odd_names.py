@@ -19,6 +19,7 @@ from odd_names import ODD_FOLDER, ODD_NAMES, deceiving
 from PIL import Image
 
 from dedup import cli, console, workflow
+from dedup.apart import Apart
 from dedup.errors import DedupError, UnreadablePicture, command
 from dedup.progress import Notice
 from dedup.review import captions
@@ -240,8 +241,9 @@ def test_a_reason_that_could_deceive_is_drawn_safely(monkeypatch: pytest.MonkeyP
     def refuse(*_: object) -> Image.Image:
         raise UnreadablePicture("harm \x00\x1b \u202e \ud800")
 
-    monkeypatch.setattr("dedup.images.thumbnail", refuse)
-    assert load_or_explain(tmp_path / "a.png", 100).size == (100, 75)
+    with Apart() as apart:
+        monkeypatch.setattr("dedup.images.open_upright", refuse)
+        assert load_or_explain(tmp_path / "a.png", 100, apart).size == (100, 75)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the shells of Windows know no such escapes")

@@ -12,12 +12,12 @@ import html
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+from dedup.apart import Apart
 from dedup.progress import Progress, Report
 from dedup.reports.place import PAGE_MARK
 from dedup.review.thumbnails import load_or_explain
@@ -38,14 +38,14 @@ def write_page(path: Path, values: Row, report: Report) -> None:
     groups: Sequence[Row] = values["groups"]
     script = _HERE.with_name("page.js").read_text(encoding="utf-8")
     folders = _folders(groups)
-    with path.open("w", encoding="utf-8", newline="\n") as file, ThreadPoolExecutor(2) as pool:
+    with path.open("w", encoding="utf-8", newline="\n") as file, Apart() as apart:
         file.write(_head(script) + _summary(values) + _controls(groups, folders))
         left = MOST_THUMBNAILS
         file.write('<main id="sets">\n')
         for number, group in enumerate(groups, 1):
             report(Progress("sets written", number - 1, len(groups)))
             pictures = [group["keeper"], *group["others"]]
-            images = list(pool.map(_embedded, pictures)) if len(pictures) <= left else [""] * len(pictures)
+            images = [_embedded(one, apart) if len(pictures) <= left else "" for one in pictures]
             left -= len(pictures) if images[0] else 0
             file.write(_set(number, group, images, folders))
         report(Progress("sets written", len(groups), len(groups)))
@@ -141,10 +141,10 @@ def _figure(one: Row, image: str, *, is_keeper: bool) -> str:
     )
 
 
-def _embedded(one: Row) -> str:
+def _embedded(one: Row, apart: Apart) -> str:
     """The picture as a small JPEG within an address; a card that says why where it cannot be shown."""
     data = BytesIO()
-    load_or_explain(Path(one["path"]), SIDE).convert("RGB").save(data, "JPEG", quality=72)
+    load_or_explain(Path(one["path"]), SIDE, apart).convert("RGB").save(data, "JPEG", quality=72)
     return "data:image/jpeg;base64," + base64.b64encode(data.getvalue()).decode()
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from PIL.PngImagePlugin import PngInfo
 
+from dedup.apart import Apart
 from dedup.errors import DedupError
 from dedup.progress import Progress, Report
 from dedup.reports.page import write_page
@@ -72,12 +73,13 @@ def _write_sheets(path: Path, found: Found, report: Report, *, force: bool) -> l
     mark = PngInfo()
     mark.add_text("Software", PROGRAM)
     written: list[Path] = []
-    for number, total, page in draw_pages(found.groups):
-        report(Progress("contact sheets", number - 1, total))
-        place = path if total == 1 else path.with_stem(f"{path.stem}-{number:03d}")
-        require_place(place, found.folders, force=force)
-        page.save(place, "PNG", pnginfo=mark)
-        written.append(place)
+    with Apart() as apart:
+        for number, total, page in draw_pages(found.groups, apart):
+            report(Progress("contact sheets", number - 1, total))
+            place = path if total == 1 else path.with_stem(f"{path.stem}-{number:03d}")
+            require_place(place, found.folders, force=force)
+            page.save(place, "PNG", pnginfo=mark)
+            written.append(place)
     if not written:
         raise DedupError("There are no duplicates to show on a contact sheet.", "Nothing was written.")
     report(Progress("contact sheets", len(written), len(written)))

@@ -8,6 +8,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from dedup import permissions
+from dedup.apart import Apart
 from dedup.errors import DedupError
 from dedup.keep import Group
 from dedup.progress import Progress, Report
@@ -34,12 +35,13 @@ def write_contact_sheets(groups: Sequence[Group], folder: Path, report: Report) 
     try:
         mode = permissions.of_folders({picture.root for group in groups for picture in group.pictures})
         permissions.make_folder(folder, mode)
-        for number, total, page in draw_pages(groups):
-            report(Progress("contact sheets", number - 1, total))
-            path = folder / f"sheet-{number:03d}.png"
-            with permissions.new_file(path, mode) as file:
-                page.save(file, "PNG")
-            written.append(path)
+        with Apart() as apart:
+            for number, total, page in draw_pages(groups, apart):
+                report(Progress("contact sheets", number - 1, total))
+                path = folder / f"sheet-{number:03d}.png"
+                with permissions.new_file(path, mode) as file:
+                    page.save(file, "PNG")
+                written.append(path)
     except OSError as problem:
         raise DedupError(
             f"The contact sheet cannot be written to {folder}: {problem.strerror}.", "Choose another folder."
@@ -48,14 +50,14 @@ def write_contact_sheets(groups: Sequence[Group], folder: Path, report: Report) 
     return written
 
 
-def draw_pages(groups: Sequence[Group]) -> Iterator[tuple[int, int, Image.Image]]:
-    """Each page drawn, with its number from 1 and how many there are."""
+def draw_pages(groups: Sequence[Group], apart: Apart) -> Iterator[tuple[int, int, Image.Image]]:
+    """Each page drawn, with its number from 1 and how many there are; the pictures are decoded apart."""
     starts = range(0, len(groups), SETS_PER_PAGE)
     for number, start in enumerate(starts, 1):
-        yield number, len(starts), _draw_page(groups[start : start + SETS_PER_PAGE], start, len(groups))
+        yield number, len(starts), _draw_page(groups[start : start + SETS_PER_PAGE], start, len(groups), apart)
 
 
-def _draw_page(groups: Sequence[Group], before: int, total: int) -> Image.Image:
+def _draw_page(groups: Sequence[Group], before: int, total: int, apart: Apart) -> Image.Image:
     rows = [-(-min(len(group.pictures), PICTURES_PER_SET) // PICTURES_PER_ROW) for group in groups]
     widest = max(len(group.pictures) for group in groups)
     width = MARGIN + max(2, min(PICTURES_PER_ROW, widest)) * (CELL + MARGIN)
@@ -69,12 +71,12 @@ def _draw_page(groups: Sequence[Group], before: int, total: int) -> Image.Image:
             title += f"   (the first {PICTURES_PER_SET} of its {len(group.pictures):,} pictures)"
         draw.text((MARGIN, top), title, fill=INK, font=_font(17))
         top += TITLE
-        _draw_group(page, draw, group, top)
+        _draw_group(page, draw, group, top, apart)
         top += count * (CELL + CAPTION + MARGIN)
     return page
 
 
-def _draw_group(page: Image.Image, draw: ImageDraw.ImageDraw, group: Group, top: int) -> None:
+def _draw_group(page: Image.Image, draw: ImageDraw.ImageDraw, group: Group, top: int, apart: Apart) -> None:
     cells = [(group.keeper, GREEN, ["keeper"])]
     for member in group.others:
         verb, colour = ("remove", RED) if member.marked else ("keep", GREEN)
@@ -82,11 +84,12 @@ def _draw_group(page: Image.Image, draw: ImageDraw.ImageDraw, group: Group, top:
     for place, (picture, colour, why) in enumerate(cells[:PICTURES_PER_SET]):
         left = MARGIN + place % PICTURES_PER_ROW * (CELL + MARGIN)
         down = top + place // PICTURES_PER_ROW * (CELL + CAPTION + MARGIN)
-        _draw_cell(page, draw, place + 1, picture, colour, why, left, down)
+        shown = load_or_explain(picture.full_path, CELL - 12, apart)
+        page.paste(shown, (left + (CELL - shown.width) // 2, down + (CELL - shown.height) // 2))
+        _draw_frame(draw, place + 1, picture, colour, why, left, down)
 
 
-def _draw_cell(
-    page: Image.Image,
+def _draw_frame(
     draw: ImageDraw.ImageDraw,
     number: int,
     picture: Picture,
@@ -95,8 +98,6 @@ def _draw_cell(
     left: int,
     top: int,
 ) -> None:
-    shown = load_or_explain(picture.full_path, CELL - 12)
-    page.paste(shown, (left + (CELL - shown.width) // 2, top + (CELL - shown.height) // 2))
     draw.rectangle((left, top, left + CELL - 1, top + CELL - 1), outline=colour, width=5)
     name, folder = printable(picture.full_path.name), printable(picture.full_path.parent)
     facts = f"{dimensions(picture)}   {size(picture.size)}"

@@ -10,6 +10,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from dedup import images
+from dedup.apart import Apart
 from dedup.errors import UnreadablePicture
 from dedup.wording import printable
 
@@ -47,10 +48,11 @@ class Thumbnails:
         return future
 
 
-def load_or_explain(path: Path, side: int) -> Image.Image:
-    """The picture fitted into a square, or a grey card with the reason why it cannot be shown."""
+def load_or_explain(path: Path, side: int, apart: Apart | None = None) -> Image.Image:
+    """The picture fitted into a square, or a grey card with the reason why it cannot be shown; decoded ``apart``."""
     try:
-        return images.thumbnail(path, side)
+        image: Image.Image = apart(images.thumbnail, path, side) if apart else images.thumbnail(path, side)
+        return image
     except UnreadablePicture as problem:
         card = Image.new("RGB", (side, side * 3 // 4), (90, 90, 90))
         told = f"cannot be shown:\n{printable(problem.message)}"
