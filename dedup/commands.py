@@ -38,9 +38,8 @@ def find(arguments: argparse.Namespace, chosen: Settings) -> int:
     if found is None:
         return INTERRUPTED
     jobs.warn_skipped(found)
-    if arguments.save_plan:
-        save_plan(workflow.plan_marked(found), arguments.save_plan)
-        note(f"Plan written to {printable(arguments.save_plan)}.")
+    if arguments.save_plan and not _save_marked(found, arguments.save_plan):
+        return INTERRUPTED
     if arguments.contact_sheet:
         from dedup.review.choose import contact_sheets
 
@@ -59,7 +58,7 @@ def review(arguments: argparse.Namespace, chosen: Settings) -> int:
     if found is None:
         return INTERRUPTED
     if console.is_terminal():
-        return jobs.review_and_remove(found)
+        return jobs.review_and_remove(found, keep_metadata=arguments.keep_metadata)
     return show_without_terminal(found)
 
 
@@ -72,7 +71,7 @@ def remove(arguments: argparse.Namespace, chosen: Settings) -> int:
         plan = Plan(plan.encoder, plan.threshold, plan.folders, rows, plan.created)
     if arguments.dry_run:
         return jobs.dry_run(plan)
-    return jobs.confirm_and_remove(plan, assume_yes=arguments.yes)
+    return jobs.confirm_and_remove(plan, assume_yes=arguments.yes, keep_metadata=arguments.keep_metadata)
 
 
 def names(arguments: argparse.Namespace, chosen: Settings) -> int:
@@ -80,9 +79,8 @@ def names(arguments: argparse.Namespace, chosen: Settings) -> int:
     found = jobs.names(arguments.folders, chosen)
     if found is None:
         return INTERRUPTED
-    if arguments.save_plan:
-        save_plan(workflow.plan_marked(found), arguments.save_plan)
-        note(f"Plan written to {printable(arguments.save_plan)}.")
+    if arguments.save_plan and not _save_marked(found, arguments.save_plan):
+        return INTERRUPTED
     if arguments.json:
         say(json.dumps(as_json(found)))
         return DONE
@@ -90,9 +88,12 @@ def names(arguments: argparse.Namespace, chosen: Settings) -> int:
         return DONE
     if arguments.yes:
         jobs.show_found(found)
-        return jobs.confirm_and_remove(workflow.plan_marked(found), assume_yes=True)
+        plan = jobs.plan_marked(found)
+        if plan is None:
+            return INTERRUPTED
+        return jobs.confirm_and_remove(plan, assume_yes=True, keep_metadata=arguments.keep_metadata)
     if console.is_terminal():
-        return jobs.review_and_remove(found)
+        return jobs.review_and_remove(found, keep_metadata=arguments.keep_metadata)
     return show_without_terminal(found)
 
 
@@ -244,6 +245,16 @@ def show_without_terminal(found: Found) -> int:
         "Nothing was removed: that needs a terminal to review and confirm, or find --save-plan and remove --plan --yes."
     )
     return DONE
+
+
+def _save_marked(found: Found, path: Path) -> bool:
+    """Write the plan of what is marked; False when Ctrl-C stopped it."""
+    plan = jobs.plan_marked(found)
+    if plan is None:
+        return False
+    save_plan(plan, path)
+    note(f"Plan written to {printable(path)}.")
+    return True
 
 
 def as_json(found: Found) -> dict[str, Any]:

@@ -206,7 +206,7 @@ def warn_skipped(found: Found) -> None:
         note(f"{files(len(found.skipped) - new - lacking)} could not be read (clean/verify and status list them).")
 
 
-def review_and_remove(found: Found) -> int:
+def review_and_remove(found: Found, *, keep_metadata: bool = False) -> int:
     """Review the sets, then confirm and remove; raises console.Back when the review is given up."""
     from dedup.review.choose import review
     from dedup.review.session import ReviewSession
@@ -221,36 +221,66 @@ def review_and_remove(found: Found) -> int:
     finally:
         # Given up or not, a set called "not duplicates" is not asked about again.
         workflow.remember_not_duplicates(session.not_duplicates())
-    return confirm_and_remove(session.plan())
+    plan = session.plan()
+    completed = attempt(lambda report: workflow.complete_plan(plan, report))
+    return INTERRUPTED if completed is None else confirm_and_remove(completed, keep_metadata=keep_metadata)
 
 
-def confirm_and_remove(plan: Plan, *, assume_yes: bool = False) -> int:
-    """The one confirmation (count, bytes, folders, where they go), then the removal and its summary."""
+def plan_marked(found: Found) -> Plan | None:
+    """The plan that removes what is marked; None when Ctrl-C stopped it."""
+    return attempt(lambda report: workflow.plan_marked(found, report))
+
+
+def confirm_and_remove(plan: Plan, *, assume_yes: bool = False, keep_metadata: bool = False) -> int:
+    """The one confirmation (count, bytes, folders, where they go), then the removal and its summary.
+
+    Before it stands what is lost, and unless ``keep_metadata`` said so the question whether to write that down.
+    """
     if not plan.removals:
         say("Nothing is marked for removal; nothing was changed.")
         return DONE
     for folder, rows in plan.by_folder().items():
-        freed = sum(row.file.size for row in rows)
-        say(f"  {files(len(rows))}, {size(freed)}, from {printable(folder)}  ->  {TRASH_NAME}/ in that folder")
+        count, freed = sum(len(row.files) for row in rows), sum(row.bytes for row in rows)
+        say(f"  {files(count)}, {size(freed)}, from {printable(folder)}  ->  {TRASH_NAME}/ in that folder")
+    if plan.companions:
+        say(f"  {files(plan.companions)} of these because they belong to the pictures (RAW, films, sidecars)")
     if larger := sum(row.file.size > row.keeper.size for row in plan.removals):
         say(f"  {files(larger)} of these larger than the picture kept instead")
+    list_lost(plan)
     if not assume_yes:
         if not console.is_terminal():
             raise DedupError("Removing needs a confirmation, and there is no terminal to ask.", "Add --yes.")
-        question = f"Move {files(len(plan.removals))} ({size(plan.bytes)}) to the trash? Undo brings them back."
+        if not keep_metadata and workflow.has_metadata_to_keep(plan):
+            keep_metadata = console.confirm("Write what only they know to XMP sidecars beside the pictures that stay?")
+        question = f"Move {files(plan.files)} ({size(plan.bytes)}) to the trash? Undo brings them back."
         if not console.confirm(question):
             say("Nothing was changed.")
             return DONE
-    outcome = attempt(lambda report: workflow.remove(plan, report))
+    outcome = attempt(lambda report: workflow.remove(plan, report, keep_metadata=keep_metadata))
     if outcome is None:
         return INTERRUPTED
     say(f"Moved {files(outcome.files)} ({size(outcome.bytes)}) to the trash" + (":" if outcome.moved else "."))
     by_folder(outcome)
     list_skipped(outcome.refused, "stayed in place")
+    list_skipped(outcome.notes, "to know about")
+    if outcome.sidecars:
+        say(f"Wrote {files(len(outcome.sidecars))} beside pictures that stay, such as {printable(outcome.sidecars[0])}")
     if outcome.files:
         back = command("undo", *(printable(folder) for folder in outcome.moved), "--run", outcome.run_id)
         say(f"To bring them back: choice 8 of the menu, or: {back}")
     return _code(outcome)
+
+
+def list_lost(plan: Plan) -> None:
+    """What the pictures to be removed, or their companions, hold and the kept ones do not; the first few."""
+    rows = [row for row in plan.removals if row.lost]
+    if not rows:
+        return
+    say(f"  With {files(len(rows))} would go what the picture kept instead does not have:")
+    for row in rows[:LISTED]:
+        say(f"    {printable(row.file.path)}: {printable('; '.join(row.lost))}")
+    if len(rows) > LISTED:
+        say(f"    ... and {len(rows) - LISTED:,} more")
 
 
 def by_folder(outcome: Outcome) -> None:
@@ -268,6 +298,10 @@ def dry_run(plan: Plan) -> int:
     for row in plan.removals:
         if row.file.path not in refused:
             say(f"would remove {printable(row.file.path)}  (keeping {printable(row.keeper.path)}, {row.tier})")
+            for stamp in row.companions:
+                say(f"    with {printable(stamp.path)}")
+            for line in row.lost:
+                say(f"    lost: {printable(line)}")
     say(f"{files(outcome.files)} ({size(outcome.bytes)}) would go to the trash:")
     by_folder(outcome)
     list_skipped(outcome.refused, "would stay in place")

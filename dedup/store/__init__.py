@@ -16,8 +16,9 @@ from dedup.store.foreign import (
     note_answer,
     written_ns,
 )
-from dedup.store.journal import Entry, Journal
+from dedup.store.journal import WITH_PREVIOUS, Entry, Journal
 from dedup.store.lock import folder_lock, removal_lock
+from dedup.store.sidecars import forget_sidecar, record_sidecar, sidecars_of
 from dedup.store.verdicts import NotDuplicates, record_not_duplicates
 from dedup.store.verifications import Verifications
 
@@ -25,6 +26,7 @@ __all__ = [
     "DATABASE_NAME",
     "DECLINED",
     "IMPORTED",
+    "WITH_PREVIOUS",
     "Catalogue",
     "Entry",
     "ForeignVectors",
@@ -40,9 +42,12 @@ __all__ = [
     "foreign_paths",
     "foreign_vector",
     "foreign_vectors",
+    "forget_sidecar",
     "has_database",
     "note_answer",
     "record_not_duplicates",
+    "record_sidecar",
     "removal_lock",
+    "sidecars_of",
     "written_ns",
 ]

@@ -106,7 +106,19 @@ CREATE TABLE verifications (
 ALTER TABLE pictures ADD COLUMN frame BLOB;
 """
 
-MIGRATIONS = (_M001, _M002, _M003)
+# Files that move with a picture (RAW, sidecars, films), and the sidecars written beside pictures that were kept.
+_M005 = """
+ALTER TABLE journal ADD COLUMN unit INTEGER;    -- the id of the row of the picture a file belongs to; NULL for pictures
+CREATE INDEX journal_by_unit ON journal(unit);
+CREATE TABLE sidecars (
+    path PRIMARY KEY,                -- absolute: the kept picture may lie in another folder
+    run_id TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    digest BLOB NOT NULL
+) WITHOUT ROWID;
+"""
+
+MIGRATIONS = (_M001, _M002, _M003, _M005)
 
 
 def version_of(connection: sqlite3.Connection) -> int:

@@ -3,10 +3,12 @@
 plan -> checks -> moves, with the journal telling what was to happen and the disk what did.
 """
 
+from dedup.trash.completing import complete
 from dedup.trash.plan import FileStamp, Plan, Removal, load_plan, make_plan, save_plan
 from dedup.trash.recovery import settle
 from dedup.trash.removal import Outcome, execute, inspect
 from dedup.trash.runs import Run, files_in_trash, has_trash, purge, runs_in_trash, undo
+from dedup.trash.sidecars import write_sidecars
 
 __all__ = [
     "FileStamp",
@@ -14,6 +16,7 @@ __all__ = [
     "Plan",
     "Removal",
     "Run",
+    "complete",
     "execute",
     "files_in_trash",
     "has_trash",
@@ -25,4 +28,5 @@ __all__ = [
     "save_plan",
     "settle",
     "undo",
+    "write_sidecars",
 ]

@@ -17,7 +17,15 @@ from dedup.workflow.importing import (
     import_foreign,
 )
 from dedup.workflow.indexing import IndexResult, index, load_encoder, load_options
-from dedup.workflow.removing import dry_run, purge, remove, runs, undo
+from dedup.workflow.removing import (
+    complete_plan,
+    dry_run,
+    has_metadata_to_keep,
+    purge,
+    remove,
+    runs,
+    undo,
+)
 from dedup.workflow.sets import HeldSet, comparable_sets, held_sets, length_of, ranked_sets, wanted_set
 from dedup.workflow.upkeep import Health, forget_ghosts, is_indexed, status, verify, waiting_to_be_indexed
 
@@ -33,6 +41,7 @@ __all__ = [
     "Wanted",
     "check_encoder",
     "comparable_sets",
+    "complete_plan",
     "decline_foreign",
     "dry_run",
     "find",
@@ -41,6 +50,7 @@ __all__ = [
     "foreign_is_answered",
     "foreign_is_imported",
     "forget_ghosts",
+    "has_metadata_to_keep",
     "held_sets",
     "import_foreign",
     "index",
