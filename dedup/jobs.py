@@ -369,7 +369,8 @@ def _purge_is_confirmed(runs: Sequence[Run]) -> bool:
     if not console.is_terminal():
         raise DedupError("Purging needs a confirmation, and there is no terminal to ask.", "Add --yes.")
     if alone := sum(run.without_keeper for run in runs):
-        say(f"For {files(alone)} the picture kept instead is gone or changed since: these may be the last copies.")
+        why = "the picture kept instead is gone or changed since, or lacks the RAW or film"
+        say(f"For {files(alone)} {why}: these may be the last copies.")
     count, total = sum(run.files for run in runs), sum(run.bytes for run in runs)
     return console.confirm(f"Delete {files(count)} ({size(total)}) for good? They cannot be brought back.")
 

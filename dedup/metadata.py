@@ -179,8 +179,8 @@ def _place(north: float | None, east: float | None) -> tuple[float, float] | Non
 
 
 def _angle(value: float, letters: str) -> str:
-    degrees, rest = divmod(abs(value), 1)
-    return f"{degrees:.0f},{rest * 60:.6f}{letters[value < 0]}"
+    degrees, minutes = divmod(round(abs(value) * 60, 6), 60)
+    return f"{degrees:.0f},{minutes:.6f}{letters[value < 0]}"
 
 
 def _rating(value: object) -> int | None:

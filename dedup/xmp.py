@@ -6,6 +6,7 @@ could be declared, is refused.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
@@ -21,6 +22,8 @@ NAMESPACES = {
 }
 LISTS = {"dc:subject": "Bag", "dc:title": "Alt"}
 
+# What XML cannot hold, however it is written.
+_FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _PREFIXES = {uri: prefix for prefix, uri in NAMESPACES.items()}
 _RDF = NAMESPACES["rdf"]
 
@@ -41,7 +44,7 @@ def properties(packet: bytes) -> dict[str, list[str]]:
 
 def packet(values: Mapping[str, Sequence[str]]) -> bytes:
     """A packet, as a sidecar file holds it, with these values."""
-    plain = "".join(f"\n   {name}={quoteattr(texts[0])}" for name, texts in values.items() if name not in LISTS)
+    plain = "".join(f"\n   {name}={quoteattr(_plain(texts[0]))}" for name, texts in values.items() if name not in LISTS)
     listed = "".join(_list(name, texts) for name, texts in values.items() if name in LISTS)
     spaces = "".join(f"\n   xmlns:{prefix}={quoteattr(uri)}" for prefix, uri in NAMESPACES.items() if prefix != "rdf")
     text = (
@@ -57,8 +60,12 @@ def packet(values: Mapping[str, Sequence[str]]) -> bytes:
 def _list(name: str, texts: Iterable[str]) -> str:
     kind = LISTS[name]
     language = ' xml:lang="x-default"' if kind == "Alt" else ""
-    items = "".join(f"     <rdf:li{language}>{escape(text)}</rdf:li>\n" for text in texts)
+    items = "".join(f"     <rdf:li{language}>{escape(_plain(text))}</rdf:li>\n" for text in texts)
     return f"   <{name}>\n    <rdf:{kind}>\n{items}    </rdf:{kind}>\n   </{name}>\n"
+
+
+def _plain(text: str) -> str:
+    return _FORBIDDEN.sub("", text)
 
 
 def _parsed(packet: bytes) -> Element | None:
@@ -69,7 +76,9 @@ def _parsed(packet: bytes) -> Element | None:
     parser.EndElementHandler = builder.end
     parser.CharacterDataHandler = builder.data
     try:
-        parser.Parse(packet.strip(b"\0 \r\n\t"), True)
+        # Some cameras pad with zeros; in UTF-16 they are part of the letters.
+        wide = packet.startswith((b"\xff\xfe", b"\xfe\xff"))
+        parser.Parse(packet if wide else packet.strip(b"\0 \r\n\t"), True)
         return builder.close()
     except (expat.ExpatError, AssertionError, ValueError, LookupError):
         return None

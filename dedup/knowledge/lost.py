@@ -47,26 +47,33 @@ def counterpart(companion: Path, keeper: Path, beside: Beside) -> Path | None:
     return None
 
 
-def carried(picture: Path, keeper: Path, beside: Beside) -> list[str]:
-    """What a picture has that cannot be had again and the keeper has not: its RAW, its film, in plain words."""
+def carried(picture: Path, keeper: Path, beside: Beside, *, same_bytes: bool = False) -> list[str]:
+    """What a picture has that cannot be had again and the keeper has not: its RAW, its film, in plain words.
+
+    ``same_bytes``: the two files are known to be equal, so that only what lies beside them can tell.
+    """
     lines = []
     for path in beside.files_of(picture):
         kind = "RAW file" if is_raw(path.name) else "film" if is_film(path.name) else ""
         if kind and counterpart(path, keeper, beside) is None:
             lines.append(f"its {kind} {path.name} has no equal beside the kept picture")
-    film = film_within(picture)
+    film = b"" if same_bytes else film_within(picture)
     if film and film != film_within(keeper):
         lines.append("it holds the film of a motion photo, which the kept picture does not")
     return lines
 
 
-def what_is_lost(picture: Path, keeper: Path, companions: Sequence[Path], knowing: Knowing) -> list[str]:
+def what_is_lost(
+    picture: Path, keeper: Path, companions: Sequence[Path], knowing: Knowing, *, same_bytes: bool = False
+) -> list[str]:
     """All that goes with a picture and its companions and is not the keeper's too, one line each."""
-    lines = carried(picture, keeper, knowing.beside)
+    lines = carried(picture, keeper, knowing.beside, same_bytes=same_bytes)
     for path in companions:
         if path.suffix.lower() in EDITING_STEPS and counterpart(path, keeper, knowing.beside) is None:
             lines.append(f"editing steps in {path.name}")
-    return lines + lines_of(worth_keeping(knowing.of(picture), knowing.of(keeper), contradicting=True))
+    if same_bytes and not any(path.suffix.lower() == ".xmp" for path in knowing.beside.files_of(picture)):
+        return lines
+    return lines + _lines_of(knowing.of(picture), knowing.of(keeper))
 
 
 def worth_keeping(known: Metadata, keeper: Metadata, *, contradicting: bool = False) -> Metadata:
@@ -84,21 +91,34 @@ def worth_keeping(known: Metadata, keeper: Metadata, *, contradicting: bool = Fa
     )
 
 
-def lines_of(known: Metadata) -> list[str]:
-    """What is known, one line each."""
+def _lines_of(known: Metadata, keeper: Metadata) -> list[str]:
+    """What one says and the keeper does not, or says otherwise, one line each."""
+    lost = worth_keeping(known, keeper, contradicting=True)
     lines = []
-    if known.taken:
-        lines.append(f"capture date {known.taken.replace('T', ' ', 1)}")
-    if known.gps is not None:
-        lines.append(f"GPS {known.gps[0]:.5f}, {known.gps[1]:.5f}")
-    if known.rating is not None:
-        lines.append(f"rating {known.rating}")
-    if known.keywords:
-        more = f" and {len(known.keywords) - MOST_WORDS:,} more" if len(known.keywords) > MOST_WORDS else ""
-        lines.append("keywords: " + ", ".join(known.keywords[:MOST_WORDS]) + more)
-    if known.title:
-        lines.append(f"title: {known.title}")
+    if lost.taken:
+        lines.append(f"capture date {_day(lost.taken)}" + _otherwise(_day(keeper.taken)))
+    if lost.gps is not None:
+        lines.append(f"GPS {_place(lost.gps)}" + _otherwise(_place(keeper.gps)))
+    if lost.rating is not None:
+        lines.append(f"rating {lost.rating}" + _otherwise(str(keeper.rating or "")))
+    if lost.keywords:
+        more = f" and {len(lost.keywords) - MOST_WORDS:,} more" if len(lost.keywords) > MOST_WORDS else ""
+        lines.append("keywords: " + ", ".join(lost.keywords[:MOST_WORDS]) + more)
+    if lost.title:
+        lines.append(f"title: {lost.title}" + _otherwise(keeper.title))
     return lines
+
+
+def _day(taken: str) -> str:
+    return taken.replace("T", " ", 1)
+
+
+def _place(gps: tuple[float, float] | None) -> str:
+    return f"{gps[0]:.5f}, {gps[1]:.5f}" if gps is not None else ""
+
+
+def _otherwise(said: str) -> str:
+    return f" (the kept picture says {said})" if said else ""
 
 
 def added(known: Metadata, keeper: Metadata) -> Metadata | None:

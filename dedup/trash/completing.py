@@ -38,8 +38,10 @@ def complete(plan: Plan, report: Report) -> Plan:
 
 def _completed(removal: Removal, companions: Sequence[Path], knowing: Knowing) -> Removal:
     picture, keeper = Path(removal.file.path), Path(removal.keeper.path)
+    same = removal.file.digest == removal.keeper.digest
     stamps = tuple(stamp for path in companions if (stamp := _stamped(path)) is not None)
-    return replace(removal, companions=stamps, lost=tuple(what_is_lost(picture, keeper, companions, knowing)))
+    lost = what_is_lost(picture, keeper, companions, knowing, same_bytes=same)
+    return replace(removal, companions=stamps, lost=tuple(lost))
 
 
 def _stamped(path: Path) -> FileStamp | None:

@@ -21,7 +21,7 @@ from dedup.trash.recovery import UNSETTLED, settle
 from dedup.trash.removal import RUN_ID, Outcome
 from dedup.trash.sidecars import remove_sidecars
 
-LAST_COPY = "the picture kept instead is gone or changed: this may be the last copy"
+LAST_COPY = "the picture kept instead is gone or changed, or has no equal RAW or film: this may be the last copy"
 NOT_OURS = "a link leads out of the trash here; left as it is"
 
 

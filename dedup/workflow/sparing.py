@@ -27,7 +27,7 @@ class Sparing:
         """What the picture has and its keeper has not, in words; "" for nothing."""
         pair = picture.full_path, keeper.full_path
         if pair not in self._found:
-            reasons = carried(*pair, self._beside)
+            reasons = carried(*pair, self._beside, same_bytes=tier == IDENTICAL)
             if tier not in (IDENTICAL, SAME_PIXELS) and different_moments(*pair):
                 reasons.append(BURST)
             self._found[pair] = "; ".join(reasons)
