@@ -5,15 +5,21 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import Recorder, contents, find, index, save_picture, tree
-from test_trash import TRASH, copied, die, lose_database, overwrite_in_place, planned, reasons, remove, undo
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from test_trash import TRASH, copied, die, lose_database, overwrite_in_place, planned, reasons, remove, stamped, undo
+from test_trash import by_hand as plan_of
 
 from dedup import workflow
+from dedup.companions import belongs
+from dedup.settings import Settings
 from dedup.trash import Plan, moves, save_plan
 from dedup.workflow import plan_marked
 
@@ -43,16 +49,9 @@ def marked(folder: Path) -> list[str]:
     return sorted(Path(row.file.path).name for row in plan_marked(find(folder)).removals)
 
 
-def by_hand(plan: Plan) -> Plan:
-    """The plan as it is after companions were looked for; as when a person marks what find does not."""
-    return workflow.complete_plan(plan, Recorder())
-
-
 def plan_for(folder: Path, *, gone: str, kept: str) -> Plan:
     """A plan for a pair, whatever find says of it."""
-    from test_trash import by_hand as plan_of
-
-    return by_hand(plan_of(folder, (folder / gone, folder / kept)))
+    return workflow.complete_plan(plan_of(folder, (folder / gone, folder / kept)), Recorder())
 
 
 def names(stamps: Any) -> list[str]:
@@ -142,7 +141,7 @@ def test_filename_cleanup_moves_companions_and_spares_raws_too(folder: Path) -> 
         copied(save_picture(folder / f"{name}.jpg", ord(name), (60, 40)), folder / f"{name} (1).jpg")
         a_file(folder / f"{name} (1).xmp", "sidecar")
     a_file(folder / "b (1).nef", "raw")
-    plan = plan_marked(workflow.find_by_name([folder], workflow.finding.Settings(), Recorder()))
+    plan = plan_marked(workflow.find_by_name([folder], Settings(), Recorder()))
     assert [names(row.files) for row in plan.removals] == [["a (1).jpg", "a (1).xmp"]]
 
 
@@ -272,8 +271,6 @@ def test_a_companion_that_came_since_the_plan_keeps_the_picture_in_place(folder:
 
 
 def test_a_plan_edited_to_take_other_files_along_is_refused(folder: Path, tmp_path: Path) -> None:
-    from test_trash import stamped
-
     a_copy_with_companions(folder)
     plan = planned(folder)
     mine = a_file(tmp_path / "mine" / "IMG_1.xmp", "mine")
@@ -374,3 +371,65 @@ def test_an_undo_that_dies_under_another_name_is_finished_under_that_name(folder
         shutil.copytree(tmp_path / "start", folder)
         limit += 1
     assert limit > 4
+
+
+# -- whatever lies there --------------------------------------------------------------------
+
+PICTURES = ["a.jpg", "A.png", "a.gif", "b.jpg", "img_1.jpg", "img_e1.jpg"]
+OTHERS = [
+    "a.cr2",
+    "a.MOV",
+    "a.xmp",
+    "a.jpg.xmp",
+    "a.cr2.xmp",
+    "b.nef",
+    "c.xmp",
+    "img_1.aae",
+    "img_e1.aae",
+    "img_e1.mov",
+]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    pictures=st.sets(st.sampled_from(PICTURES), min_size=1),
+    others=st.sets(st.sampled_from(OTHERS)),
+    doomed=st.sets(st.sampled_from(PICTURES)),
+    changed=st.sets(st.sampled_from(PICTURES + OTHERS), max_size=2),
+    added=st.sets(st.sampled_from(OTHERS), max_size=1),
+)
+def test_nothing_is_left_behind_and_nothing_goes_that_a_picture_in_place_needs(
+    pictures: set[str], others: set[str], doomed: set[str], changed: set[str], added: set[str]
+) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place).resolve()
+        keeper = save_picture(folder / "kept" / "k.png", 1, (60, 40))
+        for name in pictures:
+            copied(keeper, folder / "old" / name)
+        for name in others:
+            a_file(folder / "old" / name, name)
+        rows = [(folder / "old" / name, keeper) for name in sorted(pictures & doomed)]
+        plan = workflow.complete_plan(plan_of(folder, *rows), Recorder())
+        for name in (changed & (pictures | others)) | added:
+            with (folder / "old" / name).open("ab") as file:
+                file.write(b"more")
+        before = tree(folder)
+        promised = workflow.dry_run(plan, Recorder())
+        outcome = workflow.remove(plan, Recorder())
+        after = tree(folder)
+
+        assert {path: facts for path, facts in before.items() if path in after} == after
+        here = {Path(path).name for path in after if path.startswith("old/")}
+        for name in {Path(path).name for path in before if path.startswith("old/")} - pictures:
+            owners = {one for one in pictures if belongs(name, one)}
+            if name not in here:
+                assert owners, name
+                assert not owners & here, f"{name} went, though a picture that needs it stays"
+            elif owners:
+                assert owners & here, f"{name} was left behind"
+        assert outcome.files == len(before) - len(after)
+        assert promised.files >= outcome.files
+        if rows:
+            for _ in workflow.runs(folder):
+                undo(folder)
+        assert tree(folder) == before
