@@ -169,6 +169,7 @@ def _add_finding(add: Callable[..., argparse.ArgumentParser]) -> None:
     review = _command(add, "review", commands.review, "find, look at the sets side by side, confirm, remove")
     _add_find_options(review)
     _add_backup(review)
+    _add_keep_metadata(review)
     encoders = _command(
         add, "encoders", commands.encoders, "list the encoders and whether their weights are here", folders=None
     )
@@ -241,10 +242,12 @@ def _add_removing(add: Callable[..., argparse.ArgumentParser]) -> None:
     remove.add_argument("--plan", type=Path, required=True, metavar="FILE", help="the plan to carry out")
     remove.add_argument("--dry-run", action="store_true", help="check everything, change nothing")
     _add_backup(remove)
+    _add_keep_metadata(remove)
     _add_yes(remove)
     names = _command(add, "names", commands.names, "quick filename cleanup: copies by name, confirmed by content")
     names.add_argument("--json", action="store_true", help="print one JSON object and stop")
     names.add_argument("--save-plan", type=Path, metavar="FILE", help="write the plan and stop")
+    _add_keep_metadata(names)
     _add_yes(names, "remove the copies without review and without asking")
     undo = _command(add, "undo", commands.undo, "bring back the latest removal")
     undo.add_argument("--run", dest="run_id", metavar="ID", help="bring back this run instead of the latest")
@@ -312,6 +315,15 @@ def _add_backup(parser: argparse.ArgumentParser) -> None:
 
 def _add_yes(parser: argparse.ArgumentParser, text: str = "do not ask") -> None:
     parser.add_argument("--yes", "-y", action="store_true", help=text)
+
+
+def _add_keep_metadata(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--keep-metadata",
+        action="store_true",
+        help="write what only the removed pictures say (capture date, GPS, rating, keywords, title) to XMP sidecars "
+        "beside the kept ones",
+    )
 
 
 def _marks_help() -> str:

@@ -54,9 +54,8 @@ def find(arguments: argparse.Namespace, chosen: Settings) -> int:
     if found is None:
         return INTERRUPTED
     report_jobs.write(arguments.report, arguments.summary, found, as_json(found), force=arguments.force)
-    if arguments.save_plan:
-        save_plan(workflow.plan_marked(found), arguments.save_plan)
-        note(f"Plan written to {printable(arguments.save_plan)}.")
+    if arguments.save_plan and not _save_marked(found, arguments.save_plan):
+        return INTERRUPTED
     if arguments.contact_sheet:
         from dedup.review.choose import contact_sheets
 
@@ -83,7 +82,7 @@ def review(arguments: argparse.Namespace, chosen: Settings) -> int:
     if found is None:
         return INTERRUPTED
     if console.is_terminal():
-        return folder_jobs.review_and_remove(found, arguments.backup)
+        return folder_jobs.review_and_remove(found, arguments.backup, keep_metadata=arguments.keep_metadata)
     return show_without_terminal(found)
 
 
@@ -98,7 +97,9 @@ def remove(arguments: argparse.Namespace, chosen: Settings) -> int:
         if arguments.backup:
             note("A dry run copies nothing: the backup is made when the plan is carried out.")
         return jobs.dry_run(plan)
-    return jobs.confirm_and_remove(plan, assume_yes=arguments.yes, backup=arguments.backup)
+    return jobs.confirm_and_remove(
+        plan, assume_yes=arguments.yes, backup=arguments.backup, keep_metadata=arguments.keep_metadata
+    )
 
 
 def names(arguments: argparse.Namespace, chosen: Settings) -> int:
@@ -106,9 +107,8 @@ def names(arguments: argparse.Namespace, chosen: Settings) -> int:
     found = jobs.names(arguments.folders, chosen)
     if found is None:
         return INTERRUPTED
-    if arguments.save_plan:
-        save_plan(workflow.plan_marked(found), arguments.save_plan)
-        note(f"Plan written to {printable(arguments.save_plan)}.")
+    if arguments.save_plan and not _save_marked(found, arguments.save_plan):
+        return INTERRUPTED
     if arguments.json:
         say_json(as_json(found))
         return DONE
@@ -116,9 +116,12 @@ def names(arguments: argparse.Namespace, chosen: Settings) -> int:
         return DONE
     if arguments.yes:
         jobs.show_found(found)
-        return jobs.confirm_and_remove(workflow.plan_marked(found), assume_yes=True)
+        plan = jobs.plan_marked(found)
+        if plan is None:
+            return INTERRUPTED
+        return jobs.confirm_and_remove(plan, assume_yes=True, keep_metadata=arguments.keep_metadata)
     if console.is_terminal():
-        return folder_jobs.review_and_remove(found)
+        return folder_jobs.review_and_remove(found, keep_metadata=arguments.keep_metadata)
     return show_without_terminal(found)
 
 
@@ -292,6 +295,16 @@ def show_without_terminal(found: Found) -> int:
         "Nothing was removed: that needs a terminal to review and confirm, or find --save-plan and remove --plan --yes."
     )
     return DONE
+
+
+def _save_marked(found: Found, path: Path) -> bool:
+    """Write the plan of what is marked; False when Ctrl-C stopped it."""
+    plan = jobs.plan_marked(found)
+    if plan is None:
+        return False
+    save_plan(plan, path)
+    note(f"Plan written to {printable(path)}.")
+    return True
 
 
 def as_json(found: Found) -> dict[str, Any]:

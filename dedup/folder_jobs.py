@@ -9,7 +9,7 @@ import os
 from functools import partial
 from pathlib import Path
 
-from dedup import console, foldersets, jobs
+from dedup import console, foldersets, jobs, workflow
 from dedup.console import say
 from dedup.errors import command
 from dedup.foldersets import Decisions, Manifest, Member
@@ -70,16 +70,19 @@ def cleanup(output: Path, *, even_last: bool = False, dry_run: bool = False, ass
     if wanted is None:
         return INTERRUPTED
     jobs.list_skipped(wanted.refused, f"named in {TO_DELETE} but not to be removed")
-    code = jobs.dry_run(wanted.plan) if dry_run else jobs.confirm_and_remove(wanted.plan, assume_yes=assume_yes)
+    plan = jobs.attempt(lambda report: workflow.complete_plan(wanted.plan, report))
+    if plan is None:
+        return INTERRUPTED
+    code = jobs.dry_run(plan) if dry_run else jobs.confirm_and_remove(plan, assume_yes=assume_yes)
     return PARTLY if code == DONE and wanted.refused else code
 
 
-def review_and_remove(found: Found, backup: Path | None = None) -> int:
+def review_and_remove(found: Found, backup: Path | None = None, *, keep_metadata: bool = False) -> int:
     """Review the sets here or, when the person asks for it there, in folders; then confirm and remove."""
     from dedup.review.session import InFolders
 
     try:
-        return jobs.review_and_remove(found, backup)
+        return jobs.review_and_remove(found, backup, keep_metadata=keep_metadata)
     except InFolders:
         output = ask_output(found.folders[0])
         return wait_and_clean_up(output) if wants_to_go_on(output) else review_in_folders(found, output)

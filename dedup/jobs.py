@@ -208,7 +208,7 @@ def warn_skipped(found: Found) -> None:
         note(f"{files(len(found.skipped) - new - lacking)} could not be read (clean/verify and status list them).")
 
 
-def review_and_remove(found: Found, backup: Path | None = None) -> int:
+def review_and_remove(found: Found, backup: Path | None = None, *, keep_metadata: bool = False) -> int:
     """Review the sets, then confirm, back up where wanted, and remove; raises console.Back when it is given up."""
     from dedup.review.ending import review_to_plan
 
@@ -218,9 +218,18 @@ def review_and_remove(found: Found, backup: Path | None = None) -> int:
         return DONE
     session, plan = review_to_plan(found)
     try:
-        return confirm_and_remove(plan, backup=backup, sets=_sets_of(plan, found))
+        completed = attempt(lambda report: workflow.complete_plan(plan, report))
+        if completed is None:
+            return INTERRUPTED
+        sets = _sets_of(plan, found)
+        return confirm_and_remove(completed, backup=backup, sets=sets, keep_metadata=keep_metadata)
     finally:
         session.carried_out()
+
+
+def plan_marked(found: Found) -> Plan | None:
+    """The plan that removes what is marked; None when Ctrl-C stopped it."""
+    return attempt(lambda report: workflow.plan_marked(found, report))
 
 
 def _sets_of(plan: Plan, found: Found) -> list[Picture]:
@@ -231,26 +240,37 @@ def _sets_of(plan: Plan, found: Found) -> list[Picture]:
 
 
 def confirm_and_remove(
-    plan: Plan, *, assume_yes: bool = False, backup: Path | None = None, sets: Sequence[Picture] = ()
+    plan: Plan,
+    *,
+    assume_yes: bool = False,
+    backup: Path | None = None,
+    sets: Sequence[Picture] = (),
+    keep_metadata: bool = False,
 ) -> int:
     """The one confirmation (count, bytes, folders, where they go), then the removal and its summary.
 
+    Before it stands what is lost, and unless ``keep_metadata`` said so the question whether to write that down.
     With ``backup`` the plan's files, their keepers and the pictures of ``sets`` are copied there first.
     """
     if not plan.removals:
         say("Nothing is marked for removal; nothing was changed.")
         return DONE
     for folder, rows in plan.by_folder().items():
-        freed = sum(row.file.size for row in rows)
-        say(f"  {files(len(rows))}, {size(freed)}, from {printable(folder)}  ->  {TRASH_NAME}/ in that folder")
+        count, freed = sum(len(row.files) for row in rows), sum(row.bytes for row in rows)
+        say(f"  {files(count)}, {size(freed)}, from {printable(folder)}  ->  {TRASH_NAME}/ in that folder")
+    if plan.companions:
+        say(f"  {files(plan.companions)} of these because they belong to the pictures (RAW, films, sidecars)")
     if larger := sum(row.file.size > row.keeper.size for row in plan.removals):
         say(f"  {files(larger)} of these larger than the picture kept instead")
     if last := sum(row.last_copy for row in plan.removals):
         say(f"  {files(last)} of these with no match that stays, as you asked: after a purge, they are gone")
+    list_lost(plan)
     if not assume_yes:
         if not console.is_terminal():
             raise DedupError("Removing needs a confirmation, and there is no terminal to ask.", "Add --yes.")
-        question = f"Move {files(len(plan.removals))} ({size(plan.bytes)}) to the trash? Undo brings them back."
+        if not keep_metadata and workflow.has_metadata_to_keep(plan):
+            keep_metadata = console.confirm("Write what only they know to XMP sidecars beside the pictures that stay?")
+        question = f"Move {files(plan.files)} ({size(plan.bytes)}) to the trash? Undo brings them back."
         if not console.confirm(question):
             say("Nothing was changed.")
             return DONE
@@ -259,16 +279,31 @@ def confirm_and_remove(
         if made is None:
             return INTERRUPTED
         say(f"Backed up {files(made.files)} ({size(made.bytes)}) to {printable(made.place)}.")
-    outcome = attempt(lambda report: workflow.remove(plan, report))
+    outcome = attempt(lambda report: workflow.remove(plan, report, keep_metadata=keep_metadata))
     if outcome is None:
         return INTERRUPTED
     say(f"Moved {files(outcome.files)} ({size(outcome.bytes)}) to the trash" + (":" if outcome.moved else "."))
     by_folder(outcome)
     list_skipped(outcome.refused, "stayed in place")
+    list_skipped(outcome.notes, "to know about")
+    if outcome.sidecars:
+        say(f"Wrote {files(len(outcome.sidecars))} beside pictures that stay, such as {printable(outcome.sidecars[0])}")
     if outcome.files:
         back = command("undo", *outcome.moved, "--run", outcome.run_id)
         say(f"To bring them back: choice 8 of the menu, or: {back}")
     return _code(outcome)
+
+
+def list_lost(plan: Plan) -> None:
+    """What the pictures to be removed, or their companions, hold and the kept ones do not; the first few."""
+    rows = [row for row in plan.removals if row.lost]
+    if not rows:
+        return
+    say(f"  With {files(len(rows))} would go what the picture kept instead does not have:")
+    for row in rows[:LISTED]:
+        say(f"    {printable(row.file.path)}: {printable('; '.join(row.lost))}")
+    if len(rows) > LISTED:
+        say(f"    ... and {len(rows) - LISTED:,} more")
 
 
 def by_folder(outcome: Outcome) -> None:
@@ -287,6 +322,10 @@ def dry_run(plan: Plan) -> int:
         if row.file.path not in refused:
             kept = "keeping no match of it" if row.last_copy else f"keeping {printable(row.keeper.path)}, {row.tier}"
             say(f"would remove {printable(row.file.path)}  ({kept})")
+            for stamp in row.companions:
+                say(f"    with {printable(stamp.path)}")
+            for line in row.lost:
+                say(f"    lost: {printable(line)}")
     say(f"{files(outcome.files)} ({size(outcome.bytes)}) would go to the trash:")
     by_folder(outcome)
     list_skipped(outcome.refused, "would stay in place")
@@ -354,7 +393,8 @@ def _purge_is_confirmed(runs: Sequence[Run]) -> bool:
     if not console.is_terminal():
         raise DedupError("Purging needs a confirmation, and there is no terminal to ask.", "Add --yes.")
     if alone := sum(run.without_keeper for run in runs):
-        say(f"For {files(alone)} the picture kept instead is gone or changed since: these may be the last copies.")
+        why = "the picture kept instead is gone or changed since, or lacks the RAW or film"
+        say(f"For {files(alone)} {why}: these may be the last copies.")
     count, total = sum(run.files for run in runs), sum(run.bytes for run in runs)
     return console.confirm(f"Delete {files(count)} ({size(total)}) for good? They cannot be brought back.")
 

@@ -75,7 +75,8 @@ class Match:
     ``bits``: the length of the fingerprints compared; 0 where embeddings were. ``sure``: whether
     the encoder is good enough for its matches to be proposed for removal. ``turned``: it is one only
     when the picture is turned or mirrored. ``remark``: what verification found, as a plain sentence. ``edit``: 1 where
-    the picture that is matched is the edit of the two, 2 where the other is, 0 where nobody can tell.
+    the picture that is matched is the edit of the two, 2 where the other is, 0 where nobody can tell. ``carries``: the
+    one matched has something that cannot be had again and the other has not, as the remark says.
     """
 
     other: int
@@ -86,11 +87,12 @@ class Match:
     turned: bool = False
     remark: str = ""
     edit: int = 0
+    carries: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A picture of a group beside its keeper. ``marked``: proposed for removal."""
+    """A picture of a group beside its keeper. ``marked``: proposed for removal. ``carries``: as of a match."""
 
     picture: Picture
     similarity: float
@@ -99,6 +101,7 @@ class Member:
     bits: int = 0
     turned: bool = False
     remark: str = ""
+    carries: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ def of_folder(folder: str | os.PathLike[str]) -> int:
     """The mode of what is made for a folder: that of the folder itself, but not for everybody to write."""
     try:
         return (stat.S_IMODE(os.stat(folder).st_mode) & 0o777 & ~_NEVER) | _ALWAYS
-    except OSError:
+    except (OSError, ValueError):  # gone, or no name a folder can have
         return PRIVATE
 
 

@@ -179,7 +179,7 @@ def group_lines(number: int, count: int, group: Group) -> list[str]:
     lines.append(_picture_line("keep  ", group.keeper, ""))
     for member in group.others:
         sign = "remove" if member.marked else "keep  "
-        told = f": {member.remark}" if member.tier == EDITED and member.remark else ""
+        told = f": {member.remark}" if (member.tier == EDITED or member.carries) and member.remark else ""
         lines.append(_picture_line(sign, member.picture, how_similar(member) + told))
     return lines
 

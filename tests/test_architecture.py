@@ -15,10 +15,11 @@ from conftest import PROJECT
 PACKAGE = PROJECT / "dedup"
 # Top to bottom: a room imports only rooms above it. The README shows the same list.
 ORDER = (
-    "errors permissions settings cache progress tiers scan images sample provenance vectors encoders batching store "
-    "gpu_jpeg decoding apart hasher match verify verifier keep clusters neighbours filenames comparison searching "
-    "trash workflow calibration foldersets folders wording encoder_table console review reports jobs decided "
-    "folder_jobs report_jobs menu completion reference commands folder_commands scripted cli __main__ "
+    "errors permissions settings cache progress tiers scan companions images xmp metadata knowledge sample provenance "
+    "vectors encoders batching store gpu_jpeg decoding apart hasher match verify verifier keep clusters neighbours "
+    "filenames comparison searching trash workflow calibration foldersets folders wording encoder_table console "
+    "review reports jobs decided folder_jobs report_jobs menu completion reference commands folder_commands scripted "
+    "cli __main__ "
 ).split()
 MODULES = sorted(PACKAGE.rglob("*.py"))
 MOVING_OS = {"rename", "renames", "replace", "remove", "unlink", "rmdir", "removedirs", "truncate"}

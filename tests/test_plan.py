@@ -44,6 +44,8 @@ REMOVALS = st.builds(
     keeper=STAMPS,
     similarity=st.floats(-1.0, 1.0),
     tier=st.sampled_from(["identical file", "same pixels", "similar"]),
+    companions=st.lists(STAMPS, max_size=2).map(tuple),
+    lost=st.lists(st.text(), max_size=2).map(tuple),
 )
 PLANS = st.builds(
     Plan,
@@ -217,7 +219,15 @@ def test_a_digest_that_is_not_hexadecimal_is_refused(folder: Path, tmp_path: Pat
         load_plan(path)
 
 
-@pytest.mark.parametrize("version", [0, 2, "1", None])
+def test_a_plan_of_the_first_version_which_knew_no_companions_still_loads(folder: Path, tmp_path: Path) -> None:
+    path, value = saved_value(folder, tmp_path)
+    for row in value["removals"]:
+        del row["companions"], row["lost"]
+    path.write_text(json.dumps({**value, "plan": 1}))
+    assert load_plan(path).removals == a_plan(folder, ["one.jpg", "two.jpg"]).removals
+
+
+@pytest.mark.parametrize("version", [0, 3, "1", None])
 def test_a_plan_of_another_version_is_refused(folder: Path, tmp_path: Path, version: object) -> None:
     path, value = saved_value(folder, tmp_path)
     value["plan"] = version

@@ -318,11 +318,14 @@ class ReviewSession:
 
     def _warning(self, places: list[Place]) -> str:
         delicate = sum(self._is_delicate(one, number) for one, number in places)
-        return f" ({delicate:,} of them the original of an edit that stays, or of several frames)" if delicate else ""
+        what = "the original of an edit that stays, of several frames, or with more than the picture that stays"
+        return f" ({delicate:,} of them {what})" if delicate else ""
 
     def _is_delicate(self, one: SetUnderReview, number: int) -> bool:
         """Whether find would not propose a picture for removal though its tier may be marked."""
         match = self._match(one, one.keeper, number)
+        if match is not None and match.carries:
+            return True
         if match is None or match.tier in (IDENTICAL, SAME_PIXELS):
             return False
         return match.edit == 1 or any(one.pictures[place].several_frames for place in (one.keeper, number))

@@ -29,9 +29,10 @@ from dedup.store.foreign import (
     note_answer,
     written_ns,
 )
-from dedup.store.journal import Entry, Journal
+from dedup.store.journal import WITH_PREVIOUS, Entry, Journal
 from dedup.store.lock import folder_lock, removal_lock
 from dedup.store.peek import Peek
+from dedup.store.sidecars import forget_sidecar, record_sidecar, sidecars_of
 from dedup.store.verdicts import NotDuplicates, Verdict, record_not_duplicates, update_verdicts, verdicts
 from dedup.store.verifications import Verifications, forget_verifications
 
@@ -43,6 +44,7 @@ __all__ = [
     "REMOVED",
     "ROLES",
     "STAYS",
+    "WITH_PREVIOUS",
     "Catalogue",
     "DecidedFile",
     "Decision",
@@ -64,6 +66,7 @@ __all__ = [
     "foreign_paths",
     "foreign_vector",
     "foreign_vectors",
+    "forget_sidecar",
     "forget_verifications",
     "has_database",
     "note_answer",
@@ -71,7 +74,9 @@ __all__ = [
     "paths_of_digests",
     "record_decisions",
     "record_not_duplicates",
+    "record_sidecar",
     "removal_lock",
+    "sidecars_of",
     "update_verdicts",
     "verdicts",
     "written_ns",

@@ -18,13 +18,17 @@ from dedup.store.connection import in_words, path_from_column, path_to_column
 
 _COLUMNS = (
     "id, run_id, path, trash_path, restored_path, size, mtime_ns, digest, keeper, similarity, tier, state, reason, "
-    "keeper_digest"
+    "keeper_digest, unit"
 )
+WITH_PREVIOUS = -1
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One file of one run; paths are relative to the folder. ``state`` as in the schema."""
+    """One file of one run; paths are relative to the folder. ``state`` as in the schema.
+
+    ``unit``: of a file that moves with a picture, the id of the picture's entry; before it has one ``WITH_PREVIOUS``.
+    """
 
     id: int
     run_id: str
@@ -40,6 +44,7 @@ class Entry:
     state: str = "planned"
     reason: str = ""
     keeper_digest: bytes = b""
+    unit: int | None = None
 
 
 class Journal:
@@ -50,17 +55,22 @@ class Journal:
         self.path = store.path
 
     def begin(self, run_id: str, folders: Iterable[str], entries: Iterable[Entry]) -> list[Entry]:
-        """Commit a run with all its entries as ``planned``; the entries come back with their ids."""
-        written = []
+        """Commit a run with all its entries as ``planned``; the entries come back with their ids.
+
+        An entry with unit ``WITH_PREVIOUS`` belongs to the last entry before it that is a picture's.
+        """
+        written: list[Entry] = []
+        picture = 0
         with self._store.transaction() as db:
             db.execute(
                 "INSERT OR IGNORE INTO runs(id, started_at, folders) VALUES (?, ?, ?)",
                 (run_id, datetime.now(UTC).isoformat(timespec="seconds"), json.dumps(list(folders))),
             )
             for entry in entries:
+                unit = picture if entry.unit == WITH_PREVIOUS else entry.unit
                 cursor = db.execute(
                     "INSERT INTO journal(run_id, path, trash_path, size, mtime_ns, digest, keeper, similarity, tier, "
-                    "state, keeper_digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    "state, keeper_digest, unit) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     (
                         run_id,
                         path_to_column(entry.path),
@@ -73,9 +83,11 @@ class Journal:
                         entry.tier,
                         entry.state,
                         entry.keeper_digest,
+                        unit,
                     ),
                 )
-                written.append(replace(entry, id=int(cursor.lastrowid or 0)))
+                written.append(replace(entry, id=int(cursor.lastrowid or 0), unit=unit))
+                picture = written[-1].id if unit is None else picture
         return written
 
     def mark(self, entries: Iterable[Entry], state: str, reason: str = "", restored_path: str = "") -> None:
@@ -96,6 +108,13 @@ class Journal:
         sql = f"SELECT {_COLUMNS} FROM journal WHERE (? IS NULL OR run_id = ?)"
         sql += f" AND state IN ({marks})" if wanted else ""
         return [_entry(row) for row in self._store.query(sql + " ORDER BY id", (run_id, run_id, *wanted))]
+
+    @in_words
+    def unit_of(self, entry: Entry) -> list[Entry]:
+        """The entries that move together with one, itself included, the picture's first."""
+        sql = f"SELECT {_COLUMNS} FROM journal WHERE id = ? UNION ALL SELECT {_COLUMNS} FROM journal WHERE unit = ?"
+        picture = entry.unit or entry.id
+        return [_entry(row) for row in self._store.query(sql, (picture, picture))]
 
     @in_words
     def runs(self) -> list[tuple[str, str, list[str]]]:

@@ -106,6 +106,17 @@ CREATE TABLE verifications (
 ALTER TABLE pictures ADD COLUMN frame BLOB;
 """
 
+# Files that move with a picture (RAW, sidecars, films), and the sidecars written beside pictures that were kept.
+_M005 = """
+ALTER TABLE journal ADD COLUMN unit INTEGER;    -- the id of the row of the picture a file belongs to; NULL for pictures
+CREATE INDEX journal_by_unit ON journal(unit);
+CREATE TABLE sidecars (
+    path PRIMARY KEY,                -- absolute: the kept picture may lie in another folder
+    run_id TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    digest BLOB NOT NULL
+) WITHOUT ROWID;
+"""
 # What a person decided in a review, set by set, so that a long one can be closed and continued. A set is known by
 # the contents of all its files; where they lie tells only which of several identical files was meant.
 _M006 = """
@@ -126,7 +137,7 @@ CREATE TABLE decision_files (
 CREATE INDEX verdict_members_by_digest ON verdict_members(digest);
 """
 
-MIGRATIONS = (_M001, _M002, _M003, _M006)
+MIGRATIONS = (_M001, _M002, _M003, _M005, _M006)
 
 
 def version_of(connection: sqlite3.Connection) -> int:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dedup import images
+from dedup.companions import Beside, belongs
 from dedup.scan import TRASH_NAME, is_picture_name, is_skipped_folder
 from dedup.tiers import IDENTICAL
 from dedup.trash.plan import FileStamp, Plan, Removal
@@ -26,6 +27,7 @@ class Inspector:
     planned_paths: frozenset[str]
     planned_files: frozenset[Identity]
     sound_keepers: dict[FileStamp, str | None] = field(default_factory=dict)
+    beside: Beside = field(default_factory=Beside)
 
     @classmethod
     def of(cls, plan: Plan) -> Inspector:
@@ -35,10 +37,41 @@ class Inspector:
 
     def why_not(self, removal: Removal) -> str | None:
         """The reason this removal must not happen now, or None when it may."""
-        reason = why_outside(removal) or _why_no_picture(removal) or why_changed(removal.file, "it", read_bytes=True)
-        if reason or removal.last_copy:
-            return reason
+        return (
+            why_outside(removal)
+            or _why_no_picture(removal)
+            or why_changed(removal.file, "it", read_bytes=True)
+            or ("" if removal.last_copy else self._why_keeper_unfit(removal))
+            or self._why_not_whole(removal)
+            or None
+        )
+
+    def _why_keeper_unfit(self, removal: Removal) -> str | None:
         return self._why_keeper_unsound(removal.keeper) or _why_same_file(removal) or _why_not_identical(removal)
+
+    def moving(self, removal: Removal) -> list[FileStamp]:
+        """A removal's companions but those that also belong to a picture the plan does not remove."""
+        picture = Path(removal.file.path)
+        return [
+            stamp
+            for stamp in removal.companions
+            if self.planned_paths.issuperset(map(os.fspath, self.beside.other_owners(Path(stamp.path), picture)))
+        ]
+
+    def why_it_stays(self, companion: Path, picture: Path) -> str | None:
+        """The reason a companion must not go with its picture now, or None: another picture needs it."""
+        owners = self.beside.other_owners(companion, picture)
+        return f"it also belongs to {owners[0].name}, which stays" if owners else None
+
+    def _why_not_whole(self, removal: Removal) -> str | None:
+        for stamp in removal.companions:
+            if reason := why_changed(stamp, f"{Path(stamp.path).name}, which belongs to it,", read_bytes=True):
+                return reason
+        known = {stamp.path for stamp in removal.companions}
+        for path in self.beside.companions_of(Path(removal.file.path)):
+            if os.fspath(path) not in known:
+                return f"{path.name}, which belongs to it, is not in the plan; make the plan again"
+        return None
 
     def _why_keeper_unsound(self, keeper: FileStamp) -> str | None:
         if keeper.path in self.planned_paths:
@@ -70,6 +103,8 @@ def why_outside(removal: Removal) -> str | None:
         return "it does not lie inside the folder of the plan"
     if TRASH_NAME in path.parts:
         return "it lies in the trash already"
+    if not all(_is_beside(Path(stamp.path), path) for stamp in removal.companions):
+        return "a file that the plan lists with it does not belong to it"
     return None
 
 
@@ -99,6 +134,10 @@ def is_in_trash(path: Path) -> bool:
         return False
     folders = [*path.parents, resolved, *resolved.parents]
     return any(is_skipped_folder(folder.as_posix()) for folder in folders if folder.name)
+
+
+def _is_beside(companion: Path, picture: Path) -> bool:
+    return companion.parent == picture.parent and belongs(companion.name, picture.name)
 
 
 def _why_no_picture(removal: Removal) -> str | None:

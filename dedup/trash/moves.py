@@ -109,6 +109,21 @@ def part_of(target: Path) -> Path:
     return target.with_name(PART_PREFIX + hashlib.sha256(os.fsencode(target.name)).hexdigest()[:16])
 
 
+def write_new(target: Path, data: bytes) -> None:
+    """Write a file of ours where none is; FileExistsError when the place is taken. Half a file never has the name."""
+    part = part_of(target)
+    try:
+        drop_part(target)
+        with open(part, "xb") as writing:
+            writing.write(data)
+            writing.flush()
+            os.fsync(writing.fileno())
+        _name_part(part, target)
+    except BaseException:
+        drop_part(target)
+        raise
+
+
 def erase(path: Path) -> None:
     """Delete a file for good."""
     os.unlink(path)

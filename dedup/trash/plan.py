@@ -15,7 +15,8 @@ from dedup import permissions
 from dedup.errors import DedupError
 from dedup.store import Picture
 
-PLAN_VERSION = 1
+PLAN_VERSION = 2
+READABLE_VERSIONS = (1, 2)  # the first knew no companions
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +31,11 @@ class FileStamp:
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """One file to be removed from ``folder``, and the kept picture it is a copy of.
+    """One picture to be removed from ``folder``, and the kept picture it is a copy of.
 
-    ``last_copy``: a person asked by name to remove it though no match of it stays; ``keeper`` is then the file itself.
-    No saved plan can say so: read from a file, such a removal has no keeper and is refused.
+    ``companions`` are the files that belong to it alone and move with it. ``lost`` says in words what it or they hold
+    and the keeper does not. ``last_copy``: a person asked by name to remove it though no match of it stays; ``keeper``
+    is then the file itself. No saved plan can say so: read from a file, such a removal has no keeper and is refused.
     """
 
     folder: str
@@ -41,7 +43,19 @@ class Removal:
     keeper: FileStamp
     similarity: float
     tier: str
+    companions: tuple[FileStamp, ...] = ()
+    lost: tuple[str, ...] = ()
     last_copy: bool = False
+
+    @property
+    def files(self) -> tuple[FileStamp, ...]:
+        """All that moves: the picture, then its companions."""
+        return (self.file, *self.companions)
+
+    @property
+    def bytes(self) -> int:
+        """How many bytes the picture and its companions take up."""
+        return sum(stamp.size for stamp in self.files)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +71,17 @@ class Plan:
     @property
     def bytes(self) -> int:
         """How many bytes the removals take up."""
-        return sum(removal.file.size for removal in self.removals)
+        return sum(removal.bytes for removal in self.removals)
+
+    @property
+    def companions(self) -> int:
+        """How many files move because they belong to a picture."""
+        return sum(len(removal.companions) for removal in self.removals)
+
+    @property
+    def files(self) -> int:
+        """How many files move: the pictures and what belongs to them."""
+        return len(self.removals) + self.companions
 
     def by_folder(self) -> dict[str, list[Removal]]:
         """The removals of each folder, in the plan's order."""
@@ -106,7 +130,7 @@ def load_plan(path: Path) -> Plan:
     """The plan in a file; raises DedupError when there is none."""
     try:
         value: Any = json.loads(path.read_text(encoding="utf-8"))
-        if value["plan"] != PLAN_VERSION:
+        if value["plan"] not in READABLE_VERSIONS:
             raise DedupError(f"{path} was written by another version of this tool.", "Make the plan again.")
         removals = tuple(_removal(row) for row in value["removals"])
         folders = tuple(map(str, value["folders"]))
@@ -120,12 +144,22 @@ def load_plan(path: Path) -> Plan:
 
 
 def _removal(row: dict[str, Any]) -> Removal:
-    file, keeper = (
-        FileStamp(str(part["path"]), int(part["size"]), int(part["mtime_ns"]), bytes.fromhex(part["digest"]).hex())
-        for part in (row["file"], row["keeper"])
-    )
-    numbers = (file.size, file.mtime_ns, keeper.size, keeper.mtime_ns)
     similarity = float(row["similarity"])
-    if not math.isfinite(similarity) or any(abs(number) >= 1 << 63 for number in numbers):
+    if not math.isfinite(similarity):
+        raise ValueError("a number no pair has")
+    return Removal(
+        str(row["folder"]),
+        _stamp(row["file"]),
+        _stamp(row["keeper"]),
+        similarity,
+        str(row["tier"]),
+        tuple(_stamp(part) for part in row.get("companions", ())),
+        tuple(str(line) for line in row.get("lost", ())),
+    )
+
+
+def _stamp(part: dict[str, Any]) -> FileStamp:
+    numbers = int(part["size"]), int(part["mtime_ns"])
+    if any(abs(number) >= 1 << 63 for number in numbers):
         raise ValueError("a number no file has")
-    return Removal(str(row["folder"]), file, keeper, similarity, str(row["tier"]))
+    return FileStamp(str(part["path"]), *numbers, bytes.fromhex(part["digest"]).hex())

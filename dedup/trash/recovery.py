@@ -9,7 +9,7 @@ from pathlib import Path
 from dedup.errors import DedupError
 from dedup.scan import TRASH_NAME
 from dedup.store import Catalogue, Entry, Journal
-from dedup.trash import moves
+from dedup.trash import moves, units
 
 UNSETTLED = ("planned", "restoring", "purging")
 
@@ -32,11 +32,12 @@ def settle(store: Catalogue) -> int:
 
     A file is in its place, in the trash, or (when the crash fell between the two halves
     of a move) both, as two names of one file: then the second name goes and the move counts
-    as not made.
+    as not made. Of a unit that lies in both places what is in the trash goes back.
     """
     require_plain_trash(store.root)
     journal = Journal(store)
     unsettled = journal.entries(states=UNSETTLED)
+    units.bring_halves_back(store.root, journal, unsettled)
     for entry in unsettled:
         _settle(store.root, journal, entry)
     return len(unsettled)

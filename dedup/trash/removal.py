@@ -16,9 +16,9 @@ from dedup.errors import DedupError
 from dedup.progress import Cancelled, Progress, Report, Skipped
 from dedup.scan import TRASH_NAME
 from dedup.store import Catalogue, Entry, Journal, folder_lock, removal_lock
-from dedup.trash import moves
+from dedup.trash import moves, units
 from dedup.trash.checks import Inspector, why_changed, why_outside
-from dedup.trash.plan import Plan, Removal
+from dedup.trash.plan import FileStamp, Plan, Removal
 from dedup.trash.recovery import require_plain_trash, settle
 
 # The files moved between two commits; after a crash the disk says which of them moved.
@@ -31,7 +31,9 @@ OpenStore = Callable[[Path], Catalogue]
 class Outcome:
     """What a run did: per folder (files, bytes), and every file that stayed, with the reason.
 
-    ``folders`` are all the folders the run took files from, undone or not.
+    ``folders`` are all the folders the run took files from, undone or not. ``companions`` of the files moved
+    because they belong to a picture; ``notes`` tell of those that stayed since another picture needs them.
+    ``sidecars`` are the files written beside kept pictures.
     """
 
     run_id: str
@@ -39,6 +41,15 @@ class Outcome:
     moved: dict[str, tuple[int, int]] = field(default_factory=dict)
     refused: list[Skipped] = field(default_factory=list)
     interrupted: bool = False
+    companions: int = 0
+    notes: list[Skipped] = field(default_factory=list)
+    sidecars: list[Path] = field(default_factory=list)
+
+    def count_unit(self, removal: Removal, companions: Sequence[FileStamp]) -> None:
+        """Note one more picture as moved, with the files that went with it."""
+        for stamp in (removal.file, *companions):
+            self.count(removal.folder, stamp.size)
+        self.companions += len(companions)
 
     def count(self, folder: str, size: int) -> None:
         """Note one more file of a folder as moved."""
@@ -72,7 +83,7 @@ def inspect(plan: Plan, report: Report) -> Outcome:
         if reason := inspector.why_not(removal):
             outcome.refused.append(Skipped(removal.file.path, reason))
         else:
-            outcome.count(removal.folder, removal.file.size)
+            outcome.count_unit(removal, inspector.moving(removal))
     report(Progress("files checked", len(plan.removals), len(plan.removals)))
     return outcome
 
@@ -126,26 +137,28 @@ def _execute_folder(
     """Remove one folder's files; ``waiting`` is emptied as each is settled."""
     journal = Journal(store)
     run_id = outcome.run_id
-    entries = journal.begin(run_id, outcome.folders, [_entry(store.root, run_id, row) for row in waiting])
+    rows = [(row, _entry(store.root, run_id, row)) for row in waiting]
+    planned = units.begin(journal, run_id, outcome.folders, rows, inspector.beside)
     moved: list[Entry] = []
     try:
-        for entry in entries:
+        for unit in planned:
             report(_progress(total, outcome))
             removal = waiting[0]
-            reason = inspector.why_not(removal) or _move(store.root, entry, removal)
+            reason = inspector.why_not(removal) or _move_unit(store.root, journal, unit, inspector, outcome, removal)
             waiting.pop(0)
             if reason:
                 outcome.refused.append(Skipped(removal.file.path, reason))
-                journal.mark([entry], "failed", reason)
+                journal.mark(unit.entries, "failed", reason)
             else:
-                moved.append(entry)
-                outcome.count(removal.folder, removal.file.size)
+                moved += unit.entries
+                outcome.count_unit(removal, [stamp for stamp, _ in unit.companions])
             if len(moved) >= ENTRIES_PER_COMMIT:
                 journal.mark(moved, "moved")
                 moved = []
         report(_progress(total, outcome))
     except Cancelled:
-        journal.mark(entries[len(entries) - len(waiting) :], "failed", "stopped before it moved")
+        left = [entry for unit in planned[len(planned) - len(waiting) :] for entry in unit.entries]
+        journal.mark(left, "failed", "stopped before it moved")
         raise
     finally:
         # Whatever else ended the loop leaves the rest as planned: the disk will tell how far it got.
@@ -154,8 +167,27 @@ def _execute_folder(
 
 
 def _progress(total: int, outcome: Outcome) -> Progress:
-    done = outcome.files + len(outcome.refused)
+    done = outcome.files - outcome.companions + len(outcome.refused)
     return Progress("files removed", done, total, len(outcome.refused))
+
+
+def _move_unit(
+    root: Path, journal: Journal, unit: units.Unit, inspector: Inspector, outcome: Outcome, removal: Removal
+) -> str | None:
+    """Move a picture's companions, then the picture; the reason when all of them stay, or went straight back.
+
+    A companion that another picture needs, as it turns out now, leaves the unit and stays.
+    """
+    picture = Path(removal.file.path)
+    for stamp, entry in list(unit.companions):
+        if reason := inspector.why_it_stays(Path(stamp.path), picture):
+            unit.companions.remove((stamp, entry))
+            journal.mark([entry], "failed", reason)
+            outcome.notes.append(Skipped(stamp.path, reason))
+    reason = units.move_companions(root, unit)
+    if reason is None and (reason := _move(root, unit.picture, removal)):
+        reason += units.move_back(root, unit.entries[1:])
+    return reason
 
 
 def _move(root: Path, entry: Entry, removal: Removal) -> str | None:

@@ -15,12 +15,13 @@ from dedup.errors import DedupError, FolderBusy
 from dedup.progress import Cancelled, Progress, Report, Skipped
 from dedup.scan import TRASH_NAME
 from dedup.store import Catalogue, Entry, Journal, database_path, folder_lock
-from dedup.trash import moves
+from dedup.trash import moves, units
 from dedup.trash.checks import is_in_trash
 from dedup.trash.recovery import UNSETTLED, settle
 from dedup.trash.removal import RUN_ID, Outcome
+from dedup.trash.sidecars import remove_sidecars
 
-LAST_COPY = "the picture kept instead is gone or changed: this may be the last copy"
+LAST_COPY = "the picture kept instead is gone or changed, or has no equal RAW or film: this may be the last copy"
 NOT_OURS = "a link leads out of the trash here; left as it is"
 
 
@@ -75,6 +76,8 @@ def undo(store: Catalogue, run_id: str | None, report: Report) -> Outcome:
             "files restored",
             report,
         )
+        if not outcome.interrupted and not journal.entries(run.id, ("moved",)):
+            outcome.refused += remove_sidecars(store, run.id)
         _tidy(store, run.id)
     return outcome
 
@@ -152,14 +155,14 @@ def _restore(root: Path, journal: Journal, entry: Entry, outcome: Outcome) -> No
             outcome.refused.append(Skipped(os.fspath(trash), "no longer in the trash; someone else removed it"))
         return
     if not _leads_inside(trash, root / TRASH_NAME):
+        journal.mark([entry], "moved")
         outcome.refused.append(Skipped(os.fspath(trash), NOT_OURS))
         return
     if not _leads_inside(place, root):
+        journal.mark([entry], "moved")
         outcome.refused.append(Skipped(os.fspath(place), "its folder leads elsewhere now; it stays in the trash"))
         return
-    target = _free_place(place)
-    restored_path = target.relative_to(root).as_posix() if target != place else ""
-    journal.mark([entry], "restoring", "", restored_path)
+    target = _begin_restoring(root, journal, entry)
     try:
         moves.move_back(trash, target)
     except OSError as problem:
@@ -167,6 +170,18 @@ def _restore(root: Path, journal: Journal, entry: Entry, outcome: Outcome) -> No
         outcome.refused.append(Skipped(os.fspath(place), f"cannot be moved back: {problem.strerror or problem}"))
         return
     _note_restored(root, journal, entry, target, outcome)
+
+
+def _begin_restoring(root: Path, journal: Journal, entry: Entry) -> Path:
+    """Where a file goes back to. All files of its unit are noted as on their way: a crash leaves none behind."""
+    members = [one for one in journal.unit_of(entry) if one.state in ("moved", "restoring", "restored")]
+    places = units.free_places(root, members, _free_place)
+    for one in members:
+        if one.id in places:
+            target = places[one.id]
+            restored_path = target.relative_to(root).as_posix() if target != root / one.path else ""
+            journal.mark([one], "restoring", "", restored_path)
+    return places[entry.id]
 
 
 def _note_restored(root: Path, journal: Journal, entry: Entry, target: Path, outcome: Outcome) -> None:
@@ -187,7 +202,8 @@ def _note_restored(root: Path, journal: Journal, entry: Entry, target: Path, out
 
 def _erase(root: Path, journal: Journal, entry: Entry, outcome: Outcome, *, last_copies: bool) -> None:
     trash = root / entry.trash_path
-    if not last_copies and not _keeper_lives(entry):
+    unit = [one for one in journal.unit_of(entry) if one.state == "moved"]
+    if not last_copies and not all(map(_keeper_lives, unit)):
         outcome.refused.append(Skipped(os.fspath(trash), LAST_COPY))
         return
     if not _leads_inside(trash, root / TRASH_NAME):

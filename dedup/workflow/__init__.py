@@ -20,7 +20,16 @@ from dedup.workflow.importing import (
     import_foreign,
 )
 from dedup.workflow.indexing import IndexResult, index, load_encoder, load_options
-from dedup.workflow.removing import back_up, dry_run, purge, remove, runs, undo
+from dedup.workflow.removing import (
+    back_up,
+    complete_plan,
+    dry_run,
+    has_metadata_to_keep,
+    purge,
+    remove,
+    runs,
+    undo,
+)
 from dedup.workflow.searching import Dupes, Searched, SearchOptions, dupes, require_paths, search
 from dedup.workflow.sets import HeldSet, comparable_sets, held_sets, length_of, ranked_sets, wanted_set
 from dedup.workflow.upkeep import (
@@ -55,6 +64,7 @@ __all__ = [
     "carried_out",
     "check_encoder",
     "comparable_sets",
+    "complete_plan",
     "decline_foreign",
     "dry_run",
     "dupes",
@@ -66,6 +76,7 @@ __all__ = [
     "foreign_is_imported",
     "forget_ghosts",
     "forget_results",
+    "has_metadata_to_keep",
     "held_sets",
     "import_decided",
     "import_foreign",

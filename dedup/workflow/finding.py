@@ -15,7 +15,7 @@ from dedup.errors import DedupError
 from dedup.keep import MARKS, Group, KeepRule, Match, keep_order, make_groups
 from dedup.match import ROUNDING
 from dedup.neighbours import Depth, Dismissed, Neighbours, nothing_dismissed
-from dedup.progress import Report, Skipped
+from dedup.progress import Report, Skipped, silent
 from dedup.provenance import Provenance
 from dedup.scan import real_folder
 from dedup.settings import Settings
@@ -28,6 +28,7 @@ from dedup.store import (
 )
 from dedup.trash import Plan
 from dedup.verifier import Verifier
+from dedup.workflow.sparing import Sparing
 
 UNMARKED = "Look-alikes of {encoder} are often different pictures: they are shown unmarked, for you to judge."
 CUT = (
@@ -113,6 +114,8 @@ def find(folders: Sequence[str | Path], options: FindOptions, report: Report) ->
             may_be_sure=neighbours.may_be_sure,
             closeness=neighbours.closeness,
         )
+    sparing = Sparing()
+    groups = sparing.spared(groups)
     return Found(
         provenance.encoder,
         threshold,
@@ -121,7 +124,7 @@ def find(folders: Sequence[str | Path], options: FindOptions, report: Report) ->
         gathered.skipped,
         groups,
         options.rule,
-        _relation_among(groups, pictures, neighbours),
+        sparing.told(_relation_among(groups, pictures, neighbours)),
         notices=_notices(provenance.encoder, sure, options, neighbours.cut),
         bits=provenance.dim if provenance.is_bits else 0,
         provenance=provenance,
@@ -190,12 +193,14 @@ def find_by_name(folders: Sequence[str | Path], settings: Settings, report: Repo
             others = tuple(one for one in group.others if not dismissed(group.keeper.digest, one.picture.digest))
             if others:
                 groups.append(replace(group, others=others))
-    return Found("file names", 1.0, roots, len(seen), [], groups, KeepRule(), filenames.relation)
+    sparing = Sparing()
+    relation = sparing.told(filenames.relation)
+    return Found("file names", 1.0, roots, len(seen), [], sparing.spared(groups), KeepRule(), relation)
 
 
-def plan_marked(found: Found) -> Plan:
-    """The plan that removes every marked picture of a find run as it stands."""
-    return trash.make_plan(
+def plan_marked(found: Found, report: Report = silent) -> Plan:
+    """The plan that removes every marked picture of a find run as it stands, with the files that belong to each."""
+    plan = trash.make_plan(
         found.encoder,
         found.threshold,
         found.folders,
@@ -206,6 +211,7 @@ def plan_marked(found: Found) -> Plan:
             if member.marked
         ),
     )
+    return trash.complete(plan, report)
 
 
 def remember_not_duplicates(sets: Iterable[Sequence[Picture]]) -> None:
