@@ -200,14 +200,28 @@ def _add_removing(add: Callable[..., argparse.ArgumentParser]) -> None:
     remove.add_argument("--plan", type=Path, required=True, metavar="FILE", help="the plan to carry out")
     remove.add_argument("--dry-run", action="store_true", help="check everything, change nothing")
     _add_yes(remove)
+    places = remove.add_mutually_exclusive_group()
+    places.add_argument("--to", dest="disposal", metavar="WAY", help=BOUNDS["disposal"].help + " (default: trash)")
+    places.add_argument(
+        "--move-to", dest="disposal", metavar="DIR", type="folder:{}".format, help="the same as --to folder:DIR"
+    )
+    remove.add_argument("--for-good", action="store_true", help="with --to delete --yes: delete without asking")
     names = _command(add, "names", commands.names, "quick filename cleanup: copies by name, confirmed by content")
     names.add_argument("--json", action="store_true", help="print one JSON object and stop")
     names.add_argument("--save-plan", type=Path, metavar="FILE", help="write the plan and stop")
     _add_yes(names, "remove the copies without review and without asking")
     undo = _command(add, "undo", commands.undo, "bring back the latest removal")
     undo.add_argument("--run", dest="run_id", metavar="ID", help="bring back this run instead of the latest")
+    undo.add_argument(
+        "--file", dest="files", metavar="PATH", nargs="+", action="extend", default=[], help="only these files of it"
+    )
+    history = _command(add, "history", commands.past_runs, "list every removal, and what became of its files")
+    history.add_argument("--run", dest="run_id", metavar="ID", help="list the files of this run")
+    history.add_argument("--json", action="store_true", help="print a JSON list")
     purge = _command(add, "purge", commands.purge, "delete what lies in the trash for good")
-    purge.add_argument("--run", dest="run_id", metavar="ID", help="only this run")
+    which = purge.add_mutually_exclusive_group()
+    which.add_argument("--run", dest="run_id", metavar="ID", help="only this run")
+    which.add_argument("--older-than", metavar="AGE", help="only what was removed longer ago: 30d, 2w, 6m, 1y")
     _add_yes(purge)
 
 

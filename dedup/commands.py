@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dedup import calibration, console, encoder_table, jobs, settings, workflow
+from dedup import calibration, console, encoder_table, history, jobs, settings, workflow
 from dedup.console import note, say
 from dedup.encoders import BOTH, COSINE, HAMMING, spec
 from dedup.errors import DedupError, command
@@ -24,7 +24,9 @@ from dedup.trash import Plan, load_plan, save_plan
 from dedup.wording import distance, files, printable, sets_in_words, size, when
 from dedup.workflow import FindOptions, Found, Wanted
 
-NAMES_OF_COMMANDS = "index, find, review, remove, undo, purge, clean, names, status, encoders, calibrate, import"
+NAMES_OF_COMMANDS = (
+    "index, find, review, remove, undo, history, purge, clean, names, status, encoders, calibrate, import"
+)
 
 
 def index(arguments: argparse.Namespace, chosen: Settings) -> int:
@@ -71,8 +73,8 @@ def remove(arguments: argparse.Namespace, chosen: Settings) -> int:
         rows = tuple(row for row in plan.removals if row.folder in wanted)
         plan = Plan(plan.encoder, plan.threshold, plan.folders, rows, plan.created)
     if arguments.dry_run:
-        return jobs.dry_run(plan)
-    return jobs.confirm_and_remove(plan, assume_yes=arguments.yes)
+        return jobs.dry_run(plan, chosen.disposal)
+    return jobs.confirm_and_remove(plan, chosen.disposal, assume_yes=arguments.yes, for_good=arguments.for_good)
 
 
 def names(arguments: argparse.Namespace, chosen: Settings) -> int:
@@ -90,7 +92,7 @@ def names(arguments: argparse.Namespace, chosen: Settings) -> int:
         return DONE
     if arguments.yes:
         jobs.show_found(found)
-        return jobs.confirm_and_remove(workflow.plan_marked(found), assume_yes=True)
+        return jobs.confirm_and_remove(workflow.plan_marked(found), chosen.disposal, assume_yes=True)
     if console.is_terminal():
         return jobs.review_and_remove(found)
     return show_without_terminal(found)
@@ -98,12 +100,20 @@ def names(arguments: argparse.Namespace, chosen: Settings) -> int:
 
 def undo(arguments: argparse.Namespace, chosen: Settings) -> int:
     """Bring back the latest or a named run."""
-    return jobs.undo(arguments.folders, arguments.run_id)
+    return jobs.undo(arguments.folders, arguments.run_id, arguments.files)
 
 
 def purge(arguments: argparse.Namespace, chosen: Settings) -> int:
     """Empty the trash for good."""
-    return jobs.purge(arguments.folders, arguments.run_id, assume_yes=arguments.yes)
+    return jobs.purge(arguments.folders, arguments.run_id, older_than=arguments.older_than, assume_yes=arguments.yes)
+
+
+def past_runs(arguments: argparse.Namespace, chosen: Settings) -> int:
+    """Every run that took files from the folders, or the files of one."""
+    if arguments.json:
+        say(json.dumps(history.as_values(arguments.folders, arguments.run_id)))
+        return DONE
+    return jobs.for_each(arguments.folders, lambda folder: history.show(folder, arguments.run_id))
 
 
 def clean(arguments: argparse.Namespace, chosen: Settings) -> int:

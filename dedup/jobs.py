@@ -11,17 +11,17 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from dedup import comparison, console, settings, workflow
+from dedup import comparison, console, settings, ways, workflow
 from dedup.console import TerminalReport, note, say, working
 from dedup.encoders import spec
 from dedup.errors import DedupError, command
 from dedup.keep import bytes_freed
 from dedup.progress import Cancelled, Skipped
 from dedup.provenance import Provenance
-from dedup.scan import TRASH_NAME, real_folder
+from dedup.scan import real_folder
 from dedup.settings import Settings
 from dedup.store import ForeignVectors
-from dedup.trash import Outcome, Plan, Run
+from dedup.trash import DELETE, TRASH, Outcome, Plan, Run, moment_before, way_of
 from dedup.wording import (
     files,
     group_lines,
@@ -221,36 +221,53 @@ def review_and_remove(found: Found) -> int:
     finally:
         # Given up or not, a set called "not duplicates" is not asked about again.
         workflow.remember_not_duplicates(session.not_duplicates())
-    return confirm_and_remove(session.plan())
+    return confirm_and_remove(session.plan(), settings.load().disposal)
 
 
-def confirm_and_remove(plan: Plan, *, assume_yes: bool = False) -> int:
-    """The one confirmation (count, bytes, folders, where they go), then the removal and its summary."""
+def confirm_and_remove(plan: Plan, way: str = TRASH, *, assume_yes: bool = False, for_good: bool = False) -> int:
+    """The one confirmation (count, bytes, folders, where they go), then the removal and its summary.
+
+    Deleting for good is typed in full, or without a person needs ``for_good`` besides ``assume_yes``.
+    """
     if not plan.removals:
         say("Nothing is marked for removal; nothing was changed.")
         return DONE
+    way_of(way, plan.folders)  # explains at once what is wrong with it
+    words = ways.words_of(way)
     for folder, rows in plan.by_folder().items():
         freed = sum(row.file.size for row in rows)
-        say(f"  {files(len(rows))}, {size(freed)}, from {printable(folder)}  ->  {TRASH_NAME}/ in that folder")
+        place = ways.filled(words.goes_to, way, len(rows), freed)
+        say(f"  {files(len(rows))}, {size(freed)}, from {printable(folder)}  ->  {place}")
     if larger := sum(row.file.size > row.keeper.size for row in plan.removals):
         say(f"  {files(larger)} of these larger than the picture kept instead")
-    if not assume_yes:
-        if not console.is_terminal():
-            raise DedupError("Removing needs a confirmation, and there is no terminal to ask.", "Add --yes.")
-        question = f"Move {files(len(plan.removals))} ({size(plan.bytes)}) to the trash? Undo brings them back."
-        if not console.confirm(question):
-            say("Nothing was changed.")
-            return DONE
-    outcome = attempt(lambda report: workflow.remove(plan, report))
+    if assume_yes and way == DELETE and not for_good:
+        raise DedupError("Deleting for good without asking needs to be said twice.", "Add --for-good to --yes.")
+    if not assume_yes and not _is_confirmed(plan, way):
+        say("Nothing was changed.")
+        return DONE
+    outcome = attempt(lambda report: workflow.remove(plan, report, way))
     if outcome is None:
         return INTERRUPTED
-    say(f"Moved {files(outcome.files)} ({size(outcome.bytes)}) to the trash" + (":" if outcome.moved else "."))
+    say(ways.filled(words.done, way, outcome.files, outcome.bytes) + (":" if outcome.moved else "."))
     by_folder(outcome)
     list_skipped(outcome.refused, "stayed in place")
     if outcome.files:
-        back = command("undo", *(printable(folder) for folder in outcome.moved), "--run", outcome.run_id)
-        say(f"To bring them back: choice 8 of the menu, or: {back}")
+        lines = (
+            command(act, *(printable(folder) for folder in outcome.moved), "--run", outcome.run_id)
+            for act in ("undo", "purge")
+        )
+        for line in ways.afterwards(way, *lines):
+            say(line)
     return _code(outcome)
+
+
+def _is_confirmed(plan: Plan, way: str) -> bool:
+    if not console.is_terminal():
+        raise DedupError("Removing needs a confirmation, and there is no terminal to ask.", "Add --yes.")
+    question = ways.filled(ways.words_of(way).question, way, len(plan.removals), plan.bytes)
+    if way == DELETE:
+        return console.confirm_by_typing(question, ways.sentence_to_type(plan))
+    return console.confirm(question)
 
 
 def by_folder(outcome: Outcome) -> None:
@@ -259,16 +276,16 @@ def by_folder(outcome: Outcome) -> None:
         say(f"  {files(count)}, {size(total)}, {printable(folder)}")
 
 
-def dry_run(plan: Plan) -> int:
+def dry_run(plan: Plan, way: str = TRASH) -> int:
     """Say what removing would do now; changes nothing."""
-    outcome = attempt(lambda report: workflow.dry_run(plan, report))
+    outcome = attempt(lambda report: workflow.dry_run(plan, report, way))
     if outcome is None:
         return INTERRUPTED
     refused = {row.path for row in outcome.refused}
     for row in plan.removals:
         if row.file.path not in refused:
             say(f"would remove {printable(row.file.path)}  (keeping {printable(row.keeper.path)}, {row.tier})")
-    say(f"{files(outcome.files)} ({size(outcome.bytes)}) would go to the trash:")
+    say(ways.filled(ways.words_of(way).would, way, outcome.files, outcome.bytes) + ":")
     by_folder(outcome)
     list_skipped(outcome.refused, "would stay in place")
     return PARTLY if refused else DONE
@@ -290,13 +307,13 @@ def for_each(folders: Sequence[str | Path], job: Callable[[str | Path], int]) ->
     return max(codes, default=DONE)
 
 
-def undo(folders: Sequence[str | Path], run_id: str | None = None) -> int:
-    """Bring back the latest (or a named) run of each folder."""
-    return for_each(folders, partial(_undo_one, folders, run_id))
+def undo(folders: Sequence[str | Path], run_id: str | None = None, only: Sequence[str] = ()) -> int:
+    """Bring back the latest (or a named) run of each folder, or some files of it."""
+    return for_each(folders, partial(_undo_one, folders, run_id, only))
 
 
-def _undo_one(folders: Sequence[str | Path], run_id: str | None, folder: str | Path) -> int:
-    outcome = attempt(partial(workflow.undo, folder, run_id))
+def _undo_one(folders: Sequence[str | Path], run_id: str | None, only: Sequence[str], folder: str | Path) -> int:
+    outcome = attempt(partial(workflow.undo, folder, run_id, files=only))
     if outcome is None:
         return INTERRUPTED
     end = ":" if outcome.files else "."
@@ -307,12 +324,22 @@ def _undo_one(folders: Sequence[str | Path], run_id: str | None, folder: str | P
     return _code(outcome)
 
 
-def purge(folders: Sequence[str | Path], run_id: str | None = None, *, assume_yes: bool = False) -> int:
-    """Delete what lies in the trashes for good, after asking with count and bytes.
+def purge(
+    folders: Sequence[str | Path],
+    run_id: str | None = None,
+    *,
+    older_than: str | None = None,
+    assume_yes: bool = False,
+) -> int:
+    """Delete what lies in the trashes for good, or what has lain there so long, after asking with count and bytes.
 
     With ``assume_yes`` nobody was told of files whose keeper is gone: those stay in the trash.
     """
-    wanted = [(folder, run) for folder in folders for run in workflow.runs(folder) if run_id in (None, run.id)]
+    before = moment_before(older_than) if older_than is not None else None
+    wanted = [(folder, run) for folder in folders for run in workflow.runs_to_purge(folder, run_id, before)]
+    if not wanted and older_than is not None:
+        say(f"Nothing that was removed more than {older_than} ago lies in the trash.")
+        return DONE
     if not wanted:
         say("The trash is empty." if run_id is None else f"No run {run_id} lies in the trash.")
         return DONE if run_id is None else ERROR

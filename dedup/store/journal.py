@@ -18,13 +18,18 @@ from dedup.store.connection import path_from_column, path_to_column
 
 _COLUMNS = (
     "id, run_id, path, trash_path, restored_path, size, mtime_ns, digest, keeper, similarity, tier, state, reason, "
-    "keeper_digest"
+    "keeper_digest, how, target"
 )
+# Ways that leave the picture where it was: its row stays that of a picture in its place.
+_STAYS = ("copy", "reflink")
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One file of one run; paths are relative to the folder. ``state`` as in the schema."""
+    """One file of one run; paths are relative to the folder. ``state`` as in the schema.
+
+    ``how`` is the way it is disposed of; ``target`` the folder chosen for it, and then ``trash_path`` is absolute.
+    """
 
     id: int
     run_id: str
@@ -40,6 +45,8 @@ class Entry:
     state: str = "planned"
     reason: str = ""
     keeper_digest: bytes = b""
+    how: str = "trash"
+    target: str = ""
 
 
 class Journal:
@@ -59,7 +66,7 @@ class Journal:
             for entry in entries:
                 cursor = db.execute(
                     "INSERT INTO journal(run_id, path, trash_path, size, mtime_ns, digest, keeper, similarity, tier, "
-                    "state, keeper_digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    "state, keeper_digest, how, target) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     (
                         run_id,
                         path_to_column(entry.path),
@@ -72,6 +79,8 @@ class Journal:
                         entry.tier,
                         entry.state,
                         entry.keeper_digest,
+                        entry.how,
+                        path_to_column(entry.target),
                     ),
                 )
                 written.append(replace(entry, id=int(cursor.lastrowid or 0)))
@@ -103,7 +112,9 @@ class Journal:
 
 def _follow(db: sqlite3.Connection, entry: Entry, state: str, restored_path: str) -> None:
     path = path_to_column(entry.path)
-    if state == "moved":
+    if entry.how in _STAYS:
+        return
+    if state in ("moved", "purging"):
         db.execute("UPDATE pictures SET state = 'trash' WHERE path = ? AND digest = ?", (path, entry.digest))
     elif state == "restored":
         back_at = path_to_column(restored_path) if restored_path else path
@@ -111,13 +122,19 @@ def _follow(db: sqlite3.Connection, entry: Entry, state: str, restored_path: str
             "UPDATE OR IGNORE pictures SET state = 'ok', path = ? WHERE path = ? AND digest = ? AND state = 'trash'",
             (back_at, path, entry.digest),
         )
+    elif state == "failed" and entry.how == "delete":
+        db.execute(
+            "UPDATE pictures SET state = 'ok' WHERE path = ? AND digest = ? AND state = 'trash'", (path, entry.digest)
+        )
+    elif state == "handed over":
+        db.execute("DELETE FROM pictures WHERE path = ? AND digest = ?", (path, entry.digest))
     elif state in ("purged", "lost"):
         db.execute("DELETE FROM pictures WHERE path = ? AND digest = ? AND state = 'trash'", (path, entry.digest))
 
 
 def _entry(row: tuple[object, ...]) -> Entry:
     values = list(row)
-    for column in (2, 3, 4, 8):
+    for column in (2, 3, 4, 8, 15):
         value = values[column]
         values[column] = path_from_column(value) if isinstance(value, str | bytes) else ""
     return Entry(*values)  # type: ignore[arg-type]

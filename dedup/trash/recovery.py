@@ -9,7 +9,7 @@ from pathlib import Path
 from dedup.errors import DedupError
 from dedup.scan import TRASH_NAME
 from dedup.store import Catalogue, Entry, Journal
-from dedup.trash import moves
+from dedup.trash import aftermath, moves
 
 UNSETTLED = ("planned", "restoring", "purging")
 
@@ -39,10 +39,16 @@ def settle(store: Catalogue) -> int:
     unsettled = journal.entries(states=UNSETTLED)
     for entry in unsettled:
         _settle(store.root, journal, entry)
+    for run_id in {entry.run_id for entry in unsettled}:
+        moves.prune(store.root / TRASH_NAME / run_id)
+    moves.remove_empty_folders(store.root / TRASH_NAME, store.root / TRASH_NAME)
     return len(unsettled)
 
 
 def _settle(root: Path, journal: Journal, entry: Entry) -> None:
+    if verdict := aftermath.settled(root, entry):
+        journal.mark([entry], verdict[0], verdict[1], entry.restored_path)
+        return
     place, trash = root / (entry.restored_path or entry.path), root / entry.trash_path
     moves.drop_part(trash if entry.state == "planned" else place)
     in_place, in_trash = os.path.lexists(place), os.path.lexists(trash)

@@ -10,16 +10,18 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from dedup.errors import DedupError
 from dedup.progress import Cancelled, Progress, Report, Skipped
 from dedup.scan import TRASH_NAME
 from dedup.store import Catalogue, Entry, Journal, folder_lock, removal_lock
-from dedup.trash import moves
+from dedup.trash import moves, reserve
 from dedup.trash.checks import Inspector, why_changed, why_outside
 from dedup.trash.plan import Plan, Removal
 from dedup.trash.recovery import require_plain_trash, settle
+from dedup.trash.ways import IN_A_CHOSEN_FOLDER, Way
 
 # The files moved between two commits; after a crash the disk says which of them moved.
 ENTRIES_PER_COMMIT = 32
@@ -63,13 +65,13 @@ def new_run_id() -> str:
     )
 
 
-def inspect(plan: Plan, report: Report) -> Outcome:
+def inspect(plan: Plan, report: Report, way: Way | None = None) -> Outcome:
     """What ``execute`` would do now, with nothing moved and nothing written."""
-    outcome = Outcome("")
+    outcome, way = Outcome(""), way or Way()
     inspector = Inspector.of(plan)
     for number, removal in enumerate(plan.removals):
         report(Progress("files checked", number, len(plan.removals)))
-        if reason := inspector.why_not(removal):
+        if reason := inspector.why_not(removal) or way.why_not(removal):
             outcome.refused.append(Skipped(removal.file.path, reason))
         else:
             outcome.count(removal.folder, removal.file.size)
@@ -77,14 +79,16 @@ def inspect(plan: Plan, report: Report) -> Outcome:
     return outcome
 
 
-def execute(plan: Plan, open_store: OpenStore, report: Report) -> Outcome:
-    """Move the plan's files into the trashes of their folders; what must stay is listed.
+def execute(
+    plan: Plan, open_store: OpenStore, report: Report, way: Way | None = None, inspector: Inspector | None = None
+) -> Outcome:
+    """Dispose of the plan's files, into the trashes of their folders unless another way is given; lists what must stay.
 
     Each file and its keeper are checked at the moment of removal. The report may raise
     Cancelled between two files: what moved stays in the trash and can be undone.
     """
     outcome = Outcome(new_run_id(), tuple(plan.by_folder()))
-    inspector = Inspector.of(plan)
+    inspector, way = inspector or Inspector.of(plan), way or Way()
     with ExitStack() as locks:
         # Nested folders have databases of their own, so one removal at a time on this machine;
         # and the keepers' folders too: nobody may remove a keeper between its check and the move.
@@ -100,7 +104,7 @@ def execute(plan: Plan, open_store: OpenStore, report: Report) -> Outcome:
                 require_plain_trash(Path(folder))
                 with open_store(Path(folder)) as store:
                     settle(store)
-                    _execute_folder(store, len(plan.removals), waiting, inspector, outcome, report)
+                    _execute_folder(store, len(plan.removals), waiting, inspector, outcome, report, way)
             except Cancelled:
                 outcome.interrupted = True
                 break
@@ -121,18 +125,28 @@ def _inside(removals: Sequence[Removal], outcome: Outcome) -> list[Removal]:
 
 
 def _execute_folder(
-    store: Catalogue, total: int, waiting: list[Removal], inspector: Inspector, outcome: Outcome, report: Report
+    store: Catalogue,
+    total: int,
+    waiting: list[Removal],
+    inspector: Inspector,
+    outcome: Outcome,
+    report: Report,
+    way: Way,
 ) -> None:
     """Remove one folder's files; ``waiting`` is emptied as each is settled."""
     journal = Journal(store)
     run_id = outcome.run_id
-    entries = journal.begin(run_id, outcome.folders, [_entry(store.root, run_id, row) for row in waiting])
+    planned = [way.aim(_entry(store.root, run_id, row), row) for row in waiting]
+    entries = journal.begin(run_id, outcome.folders, planned)
     moved: list[Entry] = []
     try:
         for entry in entries:
             report(_progress(total, outcome))
             removal = waiting[0]
-            reason = inspector.why_not(removal) or _move(store.root, entry, removal)
+            move = partial(_move, store.root, entry, removal)
+            reason = (
+                inspector.why_not(removal) or way.why_not(removal) or way.act(store.root, journal, entry, removal, move)
+            )
             waiting.pop(0)
             if reason:
                 outcome.refused.append(Skipped(removal.file.path, reason))
@@ -141,7 +155,7 @@ def _execute_folder(
                 moved.append(entry)
                 outcome.count(removal.folder, removal.file.size)
             if len(moved) >= ENTRIES_PER_COMMIT:
-                journal.mark(moved, "moved")
+                journal.mark(moved, way.done)
                 moved = []
         report(_progress(total, outcome))
     except Cancelled:
@@ -149,8 +163,10 @@ def _execute_folder(
         raise
     finally:
         # Whatever else ended the loop leaves the rest as planned: the disk will tell how far it got.
-        journal.mark(moved, "moved")
+        journal.mark(moved, way.done)
         moves.prune(store.root / TRASH_NAME / run_id)
+        moves.remove_empty_folders(store.root / TRASH_NAME, store.root / TRASH_NAME)
+        reserve.keep(store.root)
 
 
 def _progress(total: int, outcome: Outcome) -> Progress:
@@ -161,8 +177,9 @@ def _progress(total: int, outcome: Outcome) -> Progress:
 def _move(root: Path, entry: Entry, removal: Removal) -> str | None:
     """Move one file to the trash and look once more; the reason when it stays or went straight back."""
     place, trash = root / entry.path, root / entry.trash_path
+    move = moves.move_to_folder if entry.how in IN_A_CHOSEN_FOLDER else moves.move_away
     try:
-        moves.move_away(place, trash)
+        move(place, trash)
     except OSError as problem:
         return f"cannot be moved: {problem.strerror or problem}"
     # A keeper that went with it was the same file by another name; what moved may be a version just saved.

@@ -17,7 +17,7 @@ from dedup.workflow.importing import (
     import_foreign,
 )
 from dedup.workflow.indexing import IndexResult, index, load_encoder, load_options
-from dedup.workflow.removing import dry_run, purge, remove, runs, undo
+from dedup.workflow.removing import dry_run, files_of_run, history, purge, remove, runs, runs_to_purge, undo
 from dedup.workflow.sets import HeldSet, comparable_sets, held_sets, length_of, ranked_sets, wanted_set
 from dedup.workflow.upkeep import Health, forget_ghosts, is_indexed, status, verify, waiting_to_be_indexed
 
@@ -35,6 +35,7 @@ __all__ = [
     "comparable_sets",
     "decline_foreign",
     "dry_run",
+    "files_of_run",
     "find",
     "find_by_name",
     "foreign",
@@ -42,6 +43,7 @@ __all__ = [
     "foreign_is_imported",
     "forget_ghosts",
     "held_sets",
+    "history",
     "import_foreign",
     "index",
     "is_indexed",
@@ -54,6 +56,7 @@ __all__ = [
     "remember_not_duplicates",
     "remove",
     "runs",
+    "runs_to_purge",
     "status",
     "undo",
     "verify",
