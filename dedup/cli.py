@@ -210,6 +210,19 @@ def _add_removing(add: Callable[..., argparse.ArgumentParser]) -> None:
     names.add_argument("--json", action="store_true", help="print one JSON object and stop")
     names.add_argument("--save-plan", type=Path, metavar="FILE", help="write the plan and stop")
     _add_yes(names, "remove the copies without review and without asking")
+    organise = _command(
+        add, "organise", commands.organise, "move or copy the pictures of a plan to a folder", folders=None
+    )
+    organise.add_argument("plan", type=Path, metavar="PLAN", help="a saved plan (find --save-plan)")
+    where = organise.add_mutually_exclusive_group(required=True)
+    where.add_argument("--move-to", metavar="DIR", help="move them to this folder; undo brings them back")
+    where.add_argument("--copy-to", metavar="DIR", help="copy them to this folder; undo removes the copies")
+    layout = organise.add_mutually_exclusive_group()
+    layout.add_argument("--tree", dest="flat", action="store_false", help="keep their folders (the default)")
+    layout.add_argument("--flat", dest="flat", action="store_true", help="all in one folder, numbered where names meet")
+    organise.add_argument("--whole-sets", action="store_true", help="the pictures kept too, not only those to remove")
+    _add_yes(organise)
+    organise.set_defaults(flat=False)
     undo = _command(add, "undo", commands.undo, "bring back the latest removal")
     undo.add_argument("--run", dest="run_id", metavar="ID", help="bring back this run instead of the latest")
     undo.add_argument(

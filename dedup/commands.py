@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dedup import calibration, console, encoder_table, history, jobs, settings, workflow
+from dedup import calibration, console, encoder_table, history, jobs, organising, settings, workflow
 from dedup.console import note, say
 from dedup.encoders import BOTH, COSINE, HAMMING, spec
 from dedup.errors import DedupError, command
@@ -20,12 +20,12 @@ from dedup.provenance import Provenance
 from dedup.scan import real_folder
 from dedup.settings import Settings
 from dedup.store import Picture
-from dedup.trash import Plan, load_plan, save_plan
+from dedup.trash import Plan, load_plan, save_plan, with_keepers
 from dedup.wording import distance, files, printable, sets_in_words, size, when
 from dedup.workflow import FindOptions, Found, Wanted
 
 NAMES_OF_COMMANDS = (
-    "index, find, review, remove, undo, history, purge, clean, names, status, encoders, calibrate, import"
+    "index, find, review, remove, organise, undo, history, purge, clean, names, status, encoders, calibrate, import"
 )
 
 
@@ -106,6 +106,16 @@ def undo(arguments: argparse.Namespace, chosen: Settings) -> int:
 def purge(arguments: argparse.Namespace, chosen: Settings) -> int:
     """Empty the trash for good."""
     return jobs.purge(arguments.folders, arguments.run_id, older_than=arguments.older_than, assume_yes=arguments.yes)
+
+
+def organise(arguments: argparse.Namespace, chosen: Settings) -> int:
+    """Move or copy the pictures of a plan to a folder, with --whole-sets those kept too."""
+    plan = load_plan(arguments.plan)
+    if arguments.whole_sets:
+        plan = with_keepers(plan)
+    copies = arguments.copy_to is not None
+    place = arguments.copy_to if copies else arguments.move_to
+    return organising.organise(plan, place, copies=copies, flat=arguments.flat, assume_yes=arguments.yes)
 
 
 def past_runs(arguments: argparse.Namespace, chosen: Settings) -> int:

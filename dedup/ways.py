@@ -39,7 +39,7 @@ _WORDS = {
     ),
     HARD_LINK: Words(
         f"{TRASH_NAME}/ in that folder; each name stays, as a hard link",
-        "Replace {files} ({size}) by hard links to the picture kept of each? From then on a change to one changes both. "
+        "Replace {files} ({size}) by hard links to the picture kept of each? A change to one then changes both. "
         "The files themselves go to the trash; undo brings them back, purge frees the space.",
         "Replaced {files} ({size}) by hard links to the pictures kept",
         "{files} ({size}) would be replaced by hard links to the pictures kept",

@@ -17,7 +17,7 @@ PACKAGE = PROJECT / "dedup"
 ORDER = (
     "errors settings cache progress tiers scan images sample provenance vectors encoders batching store decoding "
     "hasher match verify verifier keep clusters neighbours filenames comparison trash workflow calibration folders "
-    "wording ways encoder_table console review jobs history menu commands cli "
+    "wording ways encoder_table console review jobs history organising menu commands cli "
 ).split()
 MODULES = sorted(PACKAGE.rglob("*.py"))
 MOVING_OS = {"rename", "renames", "replace", "remove", "unlink", "rmdir", "removedirs", "truncate"}

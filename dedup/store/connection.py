@@ -45,10 +45,8 @@ def connect(root: Path, *, create: bool) -> sqlite3.Connection:
     try:
         _bring_along(root, path)
         last_written = path.stat().st_mtime_ns if path.exists() else None
-        connection = sqlite3.connect(path, timeout=30.0, isolation_level=None, check_same_thread=False)
-        _refuse_what_is_not_ours(connection, path)
+        connection = _opened(path)
         connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("PRAGMA journal_mode = WAL")
         # FULL: a journal row must be on the disk before the file it speaks of moves.
         connection.execute("PRAGMA synchronous = FULL")
         is_first = version_of(connection) == 0
@@ -68,6 +66,45 @@ def connect(root: Path, *, create: bool) -> sqlite3.Connection:
             f"{path} cannot be made: {problem.strerror}.", "Let DEDUP_HOME name a folder that can be written."
         ) from problem
     return connection
+
+
+def _logging_ahead(path: Path) -> sqlite3.Connection:
+    """A connection that writes changes to a log first, so that none is ever half done."""
+    connection = sqlite3.connect(path, timeout=30.0, isolation_level=None, check_same_thread=False)
+    try:
+        _refuse_what_is_not_ours(connection, path)
+        connection.execute("PRAGMA journal_mode = WAL")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _without_room(path: Path) -> sqlite3.Connection:
+    """A connection for a full disk: alone with the database, its journal in memory.
+
+    Without it nobody could empty the trash there. A power cut in the middle of a commit may damage the database, which
+    indexing makes anew; the pictures in the trash come back without it.
+    """
+    connection = sqlite3.connect(path, timeout=30.0, isolation_level=None, check_same_thread=False)
+    try:
+        # Alone, SQLite needs no memory shared with others, which would be a file beside the database.
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        _refuse_what_is_not_ours(connection, path)
+        connection.execute("PRAGMA journal_mode = MEMORY")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    try:
+        return _logging_ahead(path)
+    except sqlite3.OperationalError:
+        if not path.exists() or not path.stat().st_size or not _is_full(path):
+            raise
+    return _without_room(path)
 
 
 def _note_foreign_table(connection: sqlite3.Connection, last_written: int | None) -> None:

@@ -5,10 +5,10 @@ plan -> checks -> moves, with the journal telling what was to happen and the dis
 
 from dedup.trash.choosing import way_of
 from dedup.trash.history import PastRun, files_of, history, is_older, moment_before
+from dedup.trash.organising import organise, with_keepers
 from dedup.trash.plan import FileStamp, Plan, Removal, load_plan, make_plan, save_plan
 from dedup.trash.recovery import settle
 from dedup.trash.removal import Outcome, execute, inspect
-from dedup.trash.reserve import with_room
 from dedup.trash.runs import Run, files_in_trash, has_trash, purge, runs_in_trash, undo
 from dedup.trash.ways import COPY, DELETE, FOLDER, HARD_LINK, IN_A_CHOSEN_FOLDER, REFLINK, SYSTEM_TRASH, TRASH, Way
 
@@ -38,11 +38,12 @@ __all__ = [
     "load_plan",
     "make_plan",
     "moment_before",
+    "organise",
     "purge",
     "runs_in_trash",
     "save_plan",
     "settle",
     "undo",
     "way_of",
-    "with_room",
+    "with_keepers",
 ]

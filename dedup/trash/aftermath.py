@@ -12,7 +12,7 @@ from pathlib import Path
 from dedup import images
 from dedup.store import Entry
 from dedup.trash import moves
-from dedup.trash.linking import put_back
+from dedup.trash.linking import drop_aside, put_back
 from dedup.trash.ways import COPY, HARD_LINK, REFLINK, SYSTEM_TRASH
 
 Verdict = tuple[str, str] | None
@@ -27,13 +27,17 @@ def settled(root: Path, entry: Entry) -> Verdict:
 
 def _hard_link(root: Path, entry: Entry) -> Verdict:
     place, trash = root / (entry.restored_path or entry.path), root / entry.trash_path
+    if entry.keeper:
+        drop_aside(place, Path(entry.keeper))
     if entry.state == "purging" or not os.path.lexists(trash):
         return None
     if not os.path.lexists(place):
         if put_back(root, entry):
             return None
         return ("failed", INTERRUPTED) if entry.state == "planned" else ("restored", "")
-    return ("moved", "") if _is_name_of(place, entry.keeper) else None
+    # A link, or a copy made of one, is not the file that lies in the trash: that has its own time.
+    is_link = _is_name_of(place, entry.keeper) or os.lstat(place).st_mtime_ns != entry.mtime_ns
+    return ("moved", "") if is_link else None
 
 
 def _reflink(root: Path, entry: Entry) -> Verdict:

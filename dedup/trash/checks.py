@@ -37,7 +37,7 @@ class Inspector:
         """The reason this removal must not happen now, or None when it may."""
         return (
             why_outside(removal)
-            or _why_no_picture(removal)
+            or why_no_picture(removal)
             or why_changed(removal.file, "it", read_bytes=True)
             or self._why_keeper_unsound(removal.keeper)
             or _why_same_file(removal)
@@ -105,7 +105,8 @@ def is_in_trash(path: Path) -> bool:
     return any(is_skipped_folder(folder.as_posix()) for folder in folders if folder.name)
 
 
-def _why_no_picture(removal: Removal) -> str | None:
+def why_no_picture(removal: Removal) -> str | None:
+    """The reason a removal is none of a picture, or None when it is."""
     # A plan edited by hand could name anything, this tool's own database included.
     return None if is_picture_name(Path(removal.file.path).name) else "it is not a picture file"
 

@@ -10,12 +10,14 @@ from pathlib import Path
 
 from dedup.errors import DedupError
 from dedup.progress import Skipped
+from dedup.scan import is_skipped_folder
 from dedup.store import Entry, Journal
 from dedup.trash import moves
-from dedup.trash.checks import is_in_trash, why_changed
+from dedup.trash.checks import why_changed
+from dedup.trash.linking import put_back
 from dedup.trash.plan import FileStamp, Removal
 from dedup.trash.removal import Outcome
-from dedup.trash.ways import FOLDER, Way
+from dedup.trash.ways import COPY, FOLDER, Move, Way
 
 
 @dataclass
@@ -50,6 +52,37 @@ class Elsewhere(Way):
         raise AssertionError("numbers do not end")
 
 
+@dataclass
+class Arrangement(Elsewhere):
+    """Whole sets, or the pictures of a plan, taken elsewhere: nothing is removed, so no keeper is asked for."""
+
+    def act(self, root: Path, journal: Journal, entry: Entry, removal: Removal, move: Move) -> str | None:
+        """Move one file, and look whether it arrived as it was."""
+        place, target = root / entry.path, root / entry.trash_path
+        try:
+            moves.move_to_folder(place, target)
+        except OSError as problem:
+            return f"cannot be moved: {problem.strerror or problem}"
+        reason = why_changed(removal.file, "it", at=target)
+        return reason + put_back(root, entry) if reason else None
+
+
+@dataclass
+class Copying(Elsewhere):
+    """As an arrangement, and the files stay where they are too."""
+
+    name: str = COPY
+    done: str = "copied"
+
+    def act(self, root: Path, journal: Journal, entry: Entry, removal: Removal, move: Move) -> str | None:
+        """Copy one file, compared by its digest."""
+        try:
+            moves.copy_to_folder(root / entry.path, root / entry.trash_path)
+        except OSError as problem:
+            return f"cannot be copied: {problem.strerror or problem}"
+        return None
+
+
 def take_back_copy(root: Path, journal: Journal, entry: Entry, outcome: Outcome) -> None:
     """Undo a copy: remove it, unless somebody has changed it since."""
     target = root / entry.trash_path
@@ -71,7 +104,9 @@ def take_back_copy(root: Path, journal: Journal, entry: Entry, outcome: Outcome)
     outcome.count(os.fspath(root), entry.size)
 
 
-def chosen_folder(text: str, folders: Iterable[str], *, flat: bool = False) -> Elsewhere:
+def chosen_folder(
+    text: str, folders: Iterable[str], *, flat: bool = False, way: type[Elsewhere] = Elsewhere
+) -> Elsewhere:
     """The way to a folder a person named; raises DedupError where files must not go."""
     roots = [Path(folder) for folder in folders]
     try:
@@ -82,7 +117,7 @@ def chosen_folder(text: str, folders: Iterable[str], *, flat: bool = False) -> E
         raise DedupError("No folder to move to was named.", "Name one: folder:DIR")
     if os.path.lexists(place) and not place.is_dir():
         raise DedupError(f"{place} is not a folder.", "Name a folder, or a name that is still free.")
-    if is_in_trash(place / "file"):
+    if any(is_skipped_folder(folder.as_posix()) for folder in (place, *place.parents) if folder.name):
         raise DedupError(f"{place} lies in a trash.", "Name a folder outside of it.")
     for root in roots:
         if place.is_relative_to(root):
@@ -92,7 +127,7 @@ def chosen_folder(text: str, folders: Iterable[str], *, flat: bool = False) -> E
             )
         if root.is_relative_to(place):
             raise DedupError(f"{place} holds the picture folder {root}.", "Name a folder of its own for them.")
-    return Elsewhere(place, {} if flat else _parts(roots), flat)
+    return way(place, {} if flat else _parts(roots), flat)
 
 
 def _parts(roots: list[Path]) -> dict[str, str]:

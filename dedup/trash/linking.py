@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -119,7 +120,7 @@ def drop_name(place: Path, keeper: Path) -> bool:
 
     It is set aside first and looked at there, so that what another program puts in its place is never removed.
     """
-    aside = moves.part_of(place)
+    aside = moves.aside_of(place)
     try:
         if place == keeper or os.path.lexists(aside) or not moves.is_same_file(place, keeper):
             return False
@@ -132,6 +133,12 @@ def drop_name(place: Path, keeper: Path) -> bool:
     except OSError:
         return False
     return True
+
+
+def drop_aside(place: Path, keeper: Path) -> None:
+    """After a crash: let go of a name that was set aside, as long as it is a second one of the picture kept."""
+    with suppress(OSError):
+        moves.drop_second_name(moves.aside_of(place), keeper)
 
 
 def put_back(root: Path, entry: Entry) -> str:

@@ -20,6 +20,7 @@ _HERE, _NO_REPLACE = -100, 1
 _NO_SUCH_CALL = {errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP}
 
 PART_PREFIX = ".dedup-part-"
+ASIDE_PREFIX = ".dedup-aside-"
 
 
 def move_away(source: Path, target: Path) -> None:
@@ -127,7 +128,16 @@ def drop_leftover(part: Path) -> None:
 
 def part_of(target: Path) -> Path:
     """The name under which a copy to another volume grows until it is whole."""
-    return target.with_name(PART_PREFIX + hashlib.sha256(os.fsencode(target.name)).hexdigest()[:16])
+    return target.with_name(PART_PREFIX + _short_name(target))
+
+
+def aside_of(path: Path) -> Path:
+    """The name under which a file is set aside for a moment, to be looked at before it goes."""
+    return path.with_name(ASIDE_PREFIX + _short_name(path))
+
+
+def _short_name(path: Path) -> str:
+    return hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]
 
 
 def erase(path: Path) -> None:

@@ -17,7 +17,7 @@ from dedup.errors import DedupError
 from dedup.progress import Cancelled, Progress, Report, Skipped
 from dedup.scan import TRASH_NAME
 from dedup.store import Catalogue, Entry, Journal, folder_lock, removal_lock
-from dedup.trash import moves, reserve
+from dedup.trash import moves
 from dedup.trash.checks import Inspector, why_changed, why_outside
 from dedup.trash.plan import Plan, Removal
 from dedup.trash.recovery import require_plain_trash, settle
@@ -166,7 +166,6 @@ def _execute_folder(
         journal.mark(moved, way.done)
         moves.prune(store.root / TRASH_NAME / run_id)
         moves.remove_empty_folders(store.root / TRASH_NAME, store.root / TRASH_NAME)
-        reserve.keep(store.root)
 
 
 def _progress(total: int, outcome: Outcome) -> Progress:

@@ -15,7 +15,7 @@ from dedup.errors import DedupError, FolderBusy
 from dedup.progress import Cancelled, Progress, Report, Skipped
 from dedup.scan import TRASH_NAME
 from dedup.store import Catalogue, Entry, Journal, database_path, folder_lock
-from dedup.trash import linking, moves, reserve
+from dedup.trash import linking, moves
 from dedup.trash.checks import is_in_trash
 from dedup.trash.elsewhere import take_back_copy
 from dedup.trash.history import UNDOABLE, history, only, refuse_what_cannot_be_undone
@@ -283,7 +283,6 @@ def _tidy(store: Catalogue, run_id: str) -> None:
             # The folders made in the folder chosen; that one itself is the person's own.
             target, chosen = Path(entry.trash_path), Path(entry.target)
             moves.remove_empty_folders(target.parent, chosen / target.relative_to(chosen).parts[0])
-    reserve.keep(store.root)
 
 
 def _adopt_strangers(store: Catalogue) -> None:

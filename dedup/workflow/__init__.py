@@ -17,7 +17,7 @@ from dedup.workflow.importing import (
     import_foreign,
 )
 from dedup.workflow.indexing import IndexResult, index, load_encoder, load_options
-from dedup.workflow.removing import dry_run, files_of_run, history, purge, remove, runs, runs_to_purge, undo
+from dedup.workflow.removing import dry_run, files_of_run, history, organise, purge, remove, runs, runs_to_purge, undo
 from dedup.workflow.sets import HeldSet, comparable_sets, held_sets, length_of, ranked_sets, wanted_set
 from dedup.workflow.upkeep import Health, forget_ghosts, is_indexed, status, verify, waiting_to_be_indexed
 
@@ -50,6 +50,7 @@ __all__ = [
     "length_of",
     "load_encoder",
     "load_options",
+    "organise",
     "plan_marked",
     "purge",
     "ranked_sets",

@@ -32,12 +32,17 @@ def dry_run(plan: Plan, report: Report, way: str = trash.TRASH) -> Outcome:
     return trash.inspect(plan, report, trash.way_of(way, plan.folders))
 
 
+def organise(plan: Plan, place: str, report: Report, *, copies: bool = False, flat: bool = False) -> Outcome:
+    """Move or copy a plan's files to a folder; each is checked by itself. ``undo`` takes it back."""
+    return trash.organise(plan, place, lambda folder: Catalogue(folder, create=True), report, copies=copies, flat=flat)
+
+
 def runs(folder: str | Path) -> list[Run]:
     """The removal runs in a folder's trash, newest first."""
     root = real_folder(folder)
     if not trash.has_trash(root):
         return []
-    with _opened(root) as store:
+    with Catalogue(root, create=True) as store:
         return trash.runs_in_trash(store)
 
 
@@ -47,7 +52,7 @@ def history(folder: str | Path) -> list[PastRun]:
     if not has_database(root) and not trash.has_trash(root):
         return []
     runs(root)  # what lies in the trash without a row gets one
-    with _opened(root) as store:
+    with Catalogue(root, create=True) as store:
         return trash.history(store)
 
 
@@ -83,9 +88,4 @@ def _with_trash(folder: str | Path) -> Catalogue:
     root = real_folder(folder)
     if not trash.has_trash(root):
         raise DedupError(f"The trash of {root} is empty.", "There is nothing to bring back or to purge.")
-    return _opened(root)
-
-
-def _opened(root: Path) -> Catalogue:
-    """A folder's database, opened on a full disk too."""
-    return trash.with_room(root, lambda: Catalogue(root, create=True))
+    return Catalogue(root, create=True)
