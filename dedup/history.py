@@ -13,7 +13,7 @@ from dedup.errors import DedupError
 from dedup.jobs import DONE
 from dedup.scan import real_folder
 from dedup.store import Entry
-from dedup.trash import IN_A_CHOSEN_FOLDER, PastRun
+from dedup.trash import COPY, IN_A_CHOSEN_FOLDER, PastRun
 from dedup.wording import files, printable, size, when
 
 # What has become of a file, by the state of its row; of those in a folder chosen "moved" means there.
@@ -76,13 +76,16 @@ def _run_line(run: PastRun) -> str:
 def _file_line(entry: Entry) -> str:
     state = state_in_words(entry.state, entry.how)
     where = f" as {printable(entry.restored_path)}" if entry.restored_path else ""
-    where = f" ({printable(entry.trash_path)})" if entry.target and not where else where
+    if entry.target and entry.state in ("moved", "copied"):
+        where = f" ({printable(entry.trash_path)})"
     reason = f": {printable(entry.reason)}" if entry.reason else ""
     return f"  {printable(entry.path)}  {size(entry.size)}, {state}{where}{reason}"
 
 
 def state_in_words(state: str, how: str) -> str:
     """What has become of a file: ``in the trash``, ``brought back``, ``stayed``."""
+    if state == "restored" and how == COPY:
+        return "copy removed"
     if state == "moved" and how in IN_A_CHOSEN_FOLDER:
         return "in the folder chosen"
     return _STATES.get(state, state)

@@ -21,7 +21,7 @@ from dedup.provenance import Provenance
 from dedup.scan import real_folder
 from dedup.settings import Settings
 from dedup.store import ForeignVectors
-from dedup.trash import DELETE, TRASH, Outcome, Plan, Run, moment_before, way_of
+from dedup.trash import COPY, DELETE, TRASH, Outcome, Plan, Run, moment_before, way_of
 from dedup.wording import (
     files,
     group_lines,
@@ -281,11 +281,11 @@ def dry_run(plan: Plan, way: str = TRASH) -> int:
     outcome = attempt(lambda report: workflow.dry_run(plan, report, way))
     if outcome is None:
         return INTERRUPTED
-    refused = {row.path for row in outcome.refused}
+    refused, words = {row.path for row in outcome.refused}, ways.words_of(way)
     for row in plan.removals:
         if row.file.path not in refused:
-            say(f"would remove {printable(row.file.path)}  (keeping {printable(row.keeper.path)}, {row.tier})")
-    say(ways.filled(ways.words_of(way).would, way, outcome.files, outcome.bytes) + ":")
+            say(f"would {words.act} {printable(row.file.path)}  (keeping {printable(row.keeper.path)}, {row.tier})")
+    say(ways.filled(words.would, way, outcome.files, outcome.bytes) + ":")
     by_folder(outcome)
     list_skipped(outcome.refused, "would stay in place")
     return PARTLY if refused else DONE
@@ -317,7 +317,8 @@ def _undo_one(folders: Sequence[str | Path], run_id: str | None, only: Sequence[
     if outcome is None:
         return INTERRUPTED
     end = ":" if outcome.files else "."
-    say(f"Brought back {files(outcome.files)} ({size(outcome.bytes)}) of run {outcome.run_id}{end}")
+    act = "Removed the copies of" if outcome.how == COPY else "Brought back"
+    say(f"{act} {files(outcome.files)} ({size(outcome.bytes)}) of run {outcome.run_id}{end}")
     by_folder(outcome)
     list_skipped(outcome.refused, "to know about")
     _mention_other_folders(folders, outcome)

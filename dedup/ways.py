@@ -11,7 +11,7 @@ from dedup.wording import files, printable, size
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """Of one way: where files of a folder go, what is asked, how it is said when done and when only tried.
+    """Of one way: where files of a folder go, what is asked, how it is said when done and when only tried, its verb.
 
     ``{files}``, ``{size}`` and ``{place}`` are filled in.
     """
@@ -20,7 +20,7 @@ class Words:
     question: str
     done: str
     would: str
-    undoable: bool = True
+    act: str = "remove"
 
 
 _WORDS = {
@@ -35,7 +35,7 @@ _WORDS = {
         "Hand {files} ({size}) to the system's trash? Undo here cannot bring them back; the system's own trash can.",
         "Handed {files} ({size}) to the system's trash",
         "{files} ({size}) would go to the system's trash, from where undo here cannot bring them back",
-        undoable=False,
+        act="hand over",
     ),
     HARD_LINK: Words(
         f"{TRASH_NAME}/ in that folder; each name stays, as a hard link",
@@ -43,26 +43,28 @@ _WORDS = {
         "The files themselves go to the trash; undo brings them back, purge frees the space.",
         "Replaced {files} ({size}) by hard links to the pictures kept",
         "{files} ({size}) would be replaced by hard links to the pictures kept",
+        act="link",
     ),
     REFLINK: Words(
         "stay, sharing their bytes with the picture kept",
         "Let {files} ({size}) share their bytes with the picture kept of each? They stay files of their own.",
         "Let {files} ({size}) share their bytes with the pictures kept",
         "{files} ({size}) would share their bytes with the pictures kept",
-        undoable=False,
+        act="share",
     ),
     FOLDER: Words(
         "{place}",
         "Move {files} ({size}) to {place}? Undo brings them back.",
         "Moved {files} ({size}) to {place}",
         "{files} ({size}) would go to {place}",
+        act="move",
     ),
     DELETE: Words(
         "deleted for good",
         "Delete {files} ({size}) for good? Nothing brings them back.",
         "Deleted {files} ({size}) for good",
         "{files} ({size}) would be deleted for good",
-        undoable=False,
+        act="delete",
     ),
     COPY: Words(
         "{place}",

@@ -21,7 +21,7 @@ from dedup.trash import moves
 from dedup.trash.checks import Inspector, why_changed, why_outside
 from dedup.trash.plan import Plan, Removal
 from dedup.trash.recovery import require_plain_trash, settle
-from dedup.trash.ways import IN_A_CHOSEN_FOLDER, Way
+from dedup.trash.ways import IN_A_CHOSEN_FOLDER, TRASH, Way
 
 # The files moved between two commits; after a crash the disk says which of them moved.
 ENTRIES_PER_COMMIT = 32
@@ -41,6 +41,7 @@ class Outcome:
     moved: dict[str, tuple[int, int]] = field(default_factory=dict)
     refused: list[Skipped] = field(default_factory=list)
     interrupted: bool = False
+    how: str = TRASH
 
     def count(self, folder: str, size: int) -> None:
         """Note one more file of a folder as moved."""

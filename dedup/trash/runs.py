@@ -79,7 +79,7 @@ def undo(store: Catalogue, run_id: str | None, report: Report, files: Sequence[s
         runs = _settled_runs(store)
         refuse_what_cannot_be_undone(history(store), run_id)
         run = _chosen(runs, run_id, store.root)
-        outcome = Outcome(run.id, run.folders)
+        outcome = Outcome(run.id, run.folders, how=run.how)
         entries = journal.entries(run.id, UNDOABLE)
         _for_each(
             only(entries, files, store.root) if files else entries,
