@@ -21,6 +21,7 @@ from dedup.scan import real_folder
 from dedup.settings import Settings
 from dedup.store import Picture
 from dedup.trash import Plan, load_plan, save_plan, with_keepers
+from dedup.ways import way_in_words
 from dedup.wording import distance, files, printable, sets_in_words, size, when
 from dedup.workflow import FindOptions, Found, Wanted
 
@@ -148,7 +149,7 @@ def status(arguments: argparse.Namespace, chosen: Settings) -> int:
             say(f"  embeddings   {words}: {one['pictures']:,} of {row['pictures']:,} pictures")
         for run in row["runs"]:
             held = f"{files(run['files'])}, {size(run['bytes'])}"
-            say(f"  trash        run {run['id']}, removed {when(run['started_at'])}: {held}")
+            say(f"  {'run':<12} {run['id']}, {way_in_words(run['how'])} {when(run['started_at'])}: {held}")
         for line in jobs.foreign_lines(row["folder"]):
             say(f"  {line}")
         say(f"  unreadable   {len(row['unreadable']):,}")

@@ -215,13 +215,15 @@ def review_and_remove(found: Found) -> int:
     say(summary(found))
     if not found.groups:
         return DONE
+    way = settings.load().disposal
+    way_of(way, [str(folder) for folder in found.folders])  # what is wrong with it is said before the review
     session = ReviewSession(found)
     try:
         review(session)
     finally:
         # Given up or not, a set called "not duplicates" is not asked about again.
         workflow.remember_not_duplicates(session.not_duplicates())
-    return confirm_and_remove(session.plan(), settings.load().disposal)
+    return confirm_and_remove(session.plan(), way)
 
 
 def confirm_and_remove(plan: Plan, way: str = TRASH, *, assume_yes: bool = False, for_good: bool = False) -> int:
@@ -241,7 +243,10 @@ def confirm_and_remove(plan: Plan, way: str = TRASH, *, assume_yes: bool = False
     if larger := sum(row.file.size > row.keeper.size for row in plan.removals):
         say(f"  {files(larger)} of these larger than the picture kept instead")
     if assume_yes and way == DELETE and not for_good:
-        raise DedupError("Deleting for good without asking needs to be said twice.", "Add --for-good to --yes.")
+        raise DedupError(
+            "Deleting for good without asking needs to be said twice.",
+            "Use: remove --plan FILE --to delete --yes --for-good",
+        )
     if not assume_yes and not _is_confirmed(plan, way):
         say("Nothing was changed.")
         return DONE

@@ -416,6 +416,7 @@ def died_at_steps(job: str, way: str, folder: Path, plan: Plan, tmp_path: Path) 
         else:
             assert set(tree(folder)) == {"a.png"}
         assert not list(folder.rglob(".dedup-[pa]*-*")), f"step {step}"
+        assert not (folder / TRASH).exists(), f"step {step}"
         for place, original in ((folder, start), (elsewhere, tmp_path / "start elsewhere")):
             if place is not None and place.exists():
                 shutil.rmtree(place)

@@ -104,6 +104,10 @@ class Journal:
         sql += f" AND state IN ({marks})" if wanted else ""
         return [_entry(row) for row in self._store.query(sql + " ORDER BY id", (run_id, run_id, *wanted))]
 
+    def runs_holding(self, state: str) -> set[str]:
+        """The ids of the runs with a file in a state."""
+        return {row[0] for row in self._store.query("SELECT DISTINCT run_id FROM journal WHERE state = ?", (state,))}
+
     def runs(self) -> list[tuple[str, str, list[str]]]:
         """(run id, when it started, the folders it removed from), newest first."""
         rows = self._store.query("SELECT id, started_at, folders FROM runs ORDER BY id DESC")

@@ -39,10 +39,21 @@ def settle(store: Catalogue) -> int:
     unsettled = journal.entries(states=UNSETTLED)
     for entry in unsettled:
         _settle(store.root, journal, entry)
-    for run_id in {entry.run_id for entry in unsettled}:
-        moves.prune(store.root / TRASH_NAME / run_id)
-    moves.remove_empty_folders(store.root / TRASH_NAME, store.root / TRASH_NAME)
+    _tidy(store.root / TRASH_NAME, journal)
     return len(unsettled)
+
+
+def _tidy(trash: Path, journal: Journal) -> None:
+    """Remove the empty folders of runs that a crash kept from tidying up."""
+    try:
+        names = set(os.listdir(trash))
+    except OSError:
+        return  # no trash, or none that can be read
+    if names:
+        names &= {run_id for run_id, _, _ in journal.runs()} - journal.runs_holding("moved")
+    for name in names:
+        moves.prune(trash / name)
+    moves.remove_empty_folders(trash, trash)
 
 
 def _settle(root: Path, journal: Journal, entry: Entry) -> None:
