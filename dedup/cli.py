@@ -244,15 +244,42 @@ def _add_removing(add: Callable[..., argparse.ArgumentParser]) -> None:
     _add_backup(remove)
     _add_keep_metadata(remove)
     _add_yes(remove)
+    places = remove.add_mutually_exclusive_group()
+    places.add_argument("--to", dest="disposal", metavar="WAY", help=BOUNDS["disposal"].help + " (default: trash)")
+    places.add_argument(
+        "--move-to", dest="disposal", metavar="DIR", type="folder:{}".format, help="the same as --to folder:DIR"
+    )
+    remove.add_argument("--for-good", action="store_true", help="with --to delete --yes: delete without asking")
     names = _command(add, "names", commands.names, "quick filename cleanup: copies by name, confirmed by content")
     names.add_argument("--json", action="store_true", help="print one JSON object and stop")
     names.add_argument("--save-plan", type=Path, metavar="FILE", help="write the plan and stop")
     _add_keep_metadata(names)
     _add_yes(names, "remove the copies without review and without asking")
+    organise = _command(
+        add, "organise", commands.organise, "move or copy the pictures of a plan to a folder", folders=None
+    )
+    organise.add_argument("plan", type=Path, metavar="PLAN", help="a saved plan (find --save-plan)")
+    where = organise.add_mutually_exclusive_group(required=True)
+    where.add_argument("--move-to", metavar="DIR", help="move them to this folder; undo brings them back")
+    where.add_argument("--copy-to", metavar="DIR", help="copy them to this folder; undo removes the copies")
+    layout = organise.add_mutually_exclusive_group()
+    layout.add_argument("--tree", dest="flat", action="store_false", help="keep their folders (the default)")
+    layout.add_argument("--flat", dest="flat", action="store_true", help="all in one folder, numbered where names meet")
+    organise.add_argument("--whole-sets", action="store_true", help="the pictures kept too, not only those to remove")
+    _add_yes(organise)
+    organise.set_defaults(flat=False)
     undo = _command(add, "undo", commands.undo, "bring back the latest removal")
     undo.add_argument("--run", dest="run_id", metavar="ID", help="bring back this run instead of the latest")
+    undo.add_argument(
+        "--file", dest="files", metavar="PATH", nargs="+", action="extend", default=[], help="only these files of it"
+    )
+    history = _command(add, "history", commands.past_runs, "list every removal, and what became of its files")
+    history.add_argument("--run", dest="run_id", metavar="ID", help="list the files of this run")
+    history.add_argument("--json", action="store_true", help="print a JSON list")
     purge = _command(add, "purge", commands.purge, "delete what lies in the trash for good")
-    purge.add_argument("--run", dest="run_id", metavar="ID", help="only this run")
+    which = purge.add_mutually_exclusive_group()
+    which.add_argument("--run", dest="run_id", metavar="ID", help="only this run")
+    which.add_argument("--older-than", metavar="AGE", help="only what was removed longer ago: 30d, 2w, 6m, 1y")
     _add_yes(purge)
 
 

@@ -15,7 +15,9 @@ from dedup import (
     decided,
     encoder_table,
     folder_jobs,
+    history,
     jobs,
+    organising,
     report_jobs,
     settings,
     workflow,
@@ -31,13 +33,14 @@ from dedup.provenance import Provenance
 from dedup.scan import real_folder
 from dedup.settings import Settings
 from dedup.store import Picture
-from dedup.trash import Plan, load_plan, save_plan
+from dedup.trash import Plan, load_plan, save_plan, with_keepers
+from dedup.ways import way_in_words
 from dedup.wording import distance, files, printable, sets_in_words, size, when
 from dedup.workflow import FindOptions, Found, Wanted
 
 NAMES_OF_COMMANDS = (
-    "index, find, review, search, dupe, remove, undo, purge, clean, names, status, encoders, calibrate, import, "
-    "verdicts"
+    "index, find, review, search, dupe, folders, remove, organise, undo, history, purge, clean, names, status, "
+    "encoders, calibrate, import, verdicts"
 )
 
 
@@ -96,9 +99,14 @@ def remove(arguments: argparse.Namespace, chosen: Settings) -> int:
     if arguments.dry_run:
         if arguments.backup:
             note("A dry run copies nothing: the backup is made when the plan is carried out.")
-        return jobs.dry_run(plan)
+        return jobs.dry_run(plan, chosen.disposal)
     return jobs.confirm_and_remove(
-        plan, assume_yes=arguments.yes, backup=arguments.backup, keep_metadata=arguments.keep_metadata
+        plan,
+        chosen.disposal,
+        assume_yes=arguments.yes,
+        for_good=arguments.for_good,
+        backup=arguments.backup,
+        keep_metadata=arguments.keep_metadata,
     )
 
 
@@ -119,7 +127,7 @@ def names(arguments: argparse.Namespace, chosen: Settings) -> int:
         plan = jobs.plan_marked(found)
         if plan is None:
             return INTERRUPTED
-        return jobs.confirm_and_remove(plan, assume_yes=True, keep_metadata=arguments.keep_metadata)
+        return jobs.confirm_and_remove(plan, chosen.disposal, assume_yes=True, keep_metadata=arguments.keep_metadata)
     if console.is_terminal():
         return folder_jobs.review_and_remove(found, keep_metadata=arguments.keep_metadata)
     return show_without_terminal(found)
@@ -127,12 +135,30 @@ def names(arguments: argparse.Namespace, chosen: Settings) -> int:
 
 def undo(arguments: argparse.Namespace, chosen: Settings) -> int:
     """Bring back the latest or a named run."""
-    return jobs.undo(arguments.folders, arguments.run_id)
+    return jobs.undo(arguments.folders, arguments.run_id, arguments.files)
 
 
 def purge(arguments: argparse.Namespace, chosen: Settings) -> int:
     """Empty the trash for good."""
-    return jobs.purge(arguments.folders, arguments.run_id, assume_yes=arguments.yes)
+    return jobs.purge(arguments.folders, arguments.run_id, older_than=arguments.older_than, assume_yes=arguments.yes)
+
+
+def organise(arguments: argparse.Namespace, chosen: Settings) -> int:
+    """Move or copy the pictures of a plan to a folder, with --whole-sets those kept too."""
+    plan = load_plan(arguments.plan)
+    if arguments.whole_sets:
+        plan = with_keepers(plan)
+    copies = arguments.copy_to is not None
+    place = arguments.copy_to if copies else arguments.move_to
+    return organising.organise(plan, place, copies=copies, flat=arguments.flat, assume_yes=arguments.yes)
+
+
+def past_runs(arguments: argparse.Namespace, chosen: Settings) -> int:
+    """Every run that took files from the folders, or the files of one."""
+    if arguments.json:
+        say_json(history.as_values(arguments.folders, arguments.run_id))
+        return DONE
+    return jobs.for_each(arguments.folders, lambda folder: history.show(folder, arguments.run_id))
 
 
 def clean(arguments: argparse.Namespace, chosen: Settings) -> int:
@@ -157,7 +183,7 @@ def status(arguments: argparse.Namespace, chosen: Settings) -> int:
             say(f"  embeddings   {words}: {one['pictures']:,} of {row['pictures']:,} pictures")
         for run in row["runs"]:
             held = f"{files(run['files'])}, {size(run['bytes'])}"
-            say(f"  trash        run {run['id']}, removed {when(run['started_at'])}: {held}")
+            say(f"  {'run':<12} {run['id']}, {way_in_words(run['how'])} {when(run['started_at'])}: {held}")
         for line in jobs.foreign_lines(row["folder"]):
             say(f"  {line}")
         say(f"  unreadable   {len(row['unreadable']):,}")

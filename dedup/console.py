@@ -242,6 +242,12 @@ def confirm(message: str, *, default: bool = False) -> bool:
     return answer
 
 
+def confirm_by_typing(message: str, sentence: str) -> bool:
+    """Whether the sentence is typed in full; anything else, Enter alone included, means no."""
+    _forget_what_was_typed_ahead()
+    return ask_line(f"{message}\nType  {sentence}  to go on, or Enter to leave everything as it is").strip() == sentence
+
+
 def _forget_what_was_typed_ahead() -> None:
     from prompt_toolkit.input import create_input
     from prompt_toolkit.input.typeahead import clear_typeahead

@@ -11,17 +11,17 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from dedup import comparison, console, settings, workflow
+from dedup import comparison, console, settings, ways, workflow
 from dedup.console import TerminalReport, note, say, working
 from dedup.encoders import spec
 from dedup.errors import DedupError, command
 from dedup.keep import bytes_freed
 from dedup.progress import Cancelled, Skipped
 from dedup.provenance import Provenance
-from dedup.scan import TRASH_NAME, real_folder
+from dedup.scan import real_folder
 from dedup.settings import Settings
 from dedup.store import ForeignVectors, Picture
-from dedup.trash import Outcome, Plan, Run
+from dedup.trash import COPY, DELETE, TRASH, Outcome, Plan, Run, moment_before, way_of
 from dedup.wording import (
     files,
     group_lines,
@@ -216,13 +216,15 @@ def review_and_remove(found: Found, backup: Path | None = None, *, keep_metadata
     say(summary(found))
     if not found.groups:
         return DONE
+    way = settings.load().disposal
+    way_of(way, [str(folder) for folder in found.folders])  # what is wrong with it is said before the review
     session, plan = review_to_plan(found)
     try:
         completed = attempt(lambda report: workflow.complete_plan(plan, report))
         if completed is None:
             return INTERRUPTED
         sets = _sets_of(plan, found)
-        return confirm_and_remove(completed, backup=backup, sets=sets, keep_metadata=keep_metadata)
+        return confirm_and_remove(completed, way, backup=backup, sets=sets, keep_metadata=keep_metadata)
     finally:
         session.carried_out()
 
@@ -241,8 +243,10 @@ def _sets_of(plan: Plan, found: Found) -> list[Picture]:
 
 def confirm_and_remove(
     plan: Plan,
+    way: str = TRASH,
     *,
     assume_yes: bool = False,
+    for_good: bool = False,
     backup: Path | None = None,
     sets: Sequence[Picture] = (),
     keep_metadata: bool = False,
@@ -250,28 +254,37 @@ def confirm_and_remove(
     """The one confirmation (count, bytes, folders, where they go), then the removal and its summary.
 
     Before it stands what is lost, and unless ``keep_metadata`` said so the question whether to write that down.
+    Deleting for good is typed in full, or without a person needs ``for_good`` besides ``assume_yes``.
     With ``backup`` the plan's files, their keepers and the pictures of ``sets`` are copied there first.
     """
     if not plan.removals:
         say("Nothing is marked for removal; nothing was changed.")
         return DONE
+    goes_whole = way_of(way, plan.folders).takes_companions  # explains at once what is wrong with the way
+    words = ways.words_of(way)
     for folder, rows in plan.by_folder().items():
-        count, freed = sum(len(row.files) for row in rows), sum(row.bytes for row in rows)
-        say(f"  {files(count)}, {size(freed)}, from {printable(folder)}  ->  {TRASH_NAME}/ in that folder")
-    if plan.companions:
+        moving = [stamp for row in rows for stamp in (row.files if goes_whole else [row.file])]
+        freed = sum(stamp.size for stamp in moving)
+        place = ways.filled(words.goes_to, way, len(moving), freed)
+        say(f"  {files(len(moving))}, {size(freed)}, from {printable(folder)}  ->  {place}")
+    if plan.companions and goes_whole:
         say(f"  {files(plan.companions)} of these because they belong to the pictures (RAW, films, sidecars)")
     if larger := sum(row.file.size > row.keeper.size for row in plan.removals):
         say(f"  {files(larger)} of these larger than the picture kept instead")
     if last := sum(row.last_copy for row in plan.removals):
         say(f"  {files(last)} of these with no match that stays, as you asked: after a purge, they are gone")
     list_lost(plan)
+    if assume_yes and way == DELETE and not for_good:
+        raise DedupError(
+            "Deleting for good without asking needs to be said twice.",
+            "Use: remove --plan FILE --to delete --yes --for-good",
+        )
     if not assume_yes:
         if not console.is_terminal():
             raise DedupError("Removing needs a confirmation, and there is no terminal to ask.", "Add --yes.")
         if not keep_metadata and workflow.has_metadata_to_keep(plan):
             keep_metadata = console.confirm("Write what only they know to XMP sidecars beside the pictures that stay?")
-        question = f"Move {files(plan.files)} ({size(plan.bytes)}) to the trash? Undo brings them back."
-        if not console.confirm(question):
+        if not _is_confirmed(plan, way):
             say("Nothing was changed.")
             return DONE
     if backup is not None:
@@ -279,19 +292,29 @@ def confirm_and_remove(
         if made is None:
             return INTERRUPTED
         say(f"Backed up {files(made.files)} ({size(made.bytes)}) to {printable(made.place)}.")
-    outcome = attempt(lambda report: workflow.remove(plan, report, keep_metadata=keep_metadata))
+    outcome = attempt(lambda report: workflow.remove(plan, report, way, keep_metadata=keep_metadata))
     if outcome is None:
         return INTERRUPTED
-    say(f"Moved {files(outcome.files)} ({size(outcome.bytes)}) to the trash" + (":" if outcome.moved else "."))
+    say(ways.filled(words.done, way, outcome.files, outcome.bytes) + (":" if outcome.moved else "."))
     by_folder(outcome)
     list_skipped(outcome.refused, "stayed in place")
     list_skipped(outcome.notes, "to know about")
     if outcome.sidecars:
         say(f"Wrote {files(len(outcome.sidecars))} beside pictures that stay, such as {printable(outcome.sidecars[0])}")
     if outcome.files:
-        back = command("undo", *outcome.moved, "--run", outcome.run_id)
-        say(f"To bring them back: choice 8 of the menu, or: {back}")
+        lines = (command(act, *outcome.moved, "--run", outcome.run_id) for act in ("undo", "purge"))
+        for line in ways.afterwards(way, *lines):
+            say(line)
     return _code(outcome)
+
+
+def _is_confirmed(plan: Plan, way: str) -> bool:
+    whole = way_of(way, plan.folders).takes_companions
+    count, freed = (plan.files, plan.bytes) if whole else (len(plan.removals), sum(r.file.size for r in plan.removals))
+    question = ways.filled(ways.words_of(way).question, way, count, freed)
+    if way == DELETE:
+        return console.confirm_by_typing(question, ways.sentence_to_type(plan))
+    return console.confirm(question)
 
 
 def list_lost(plan: Plan) -> None:
@@ -312,21 +335,21 @@ def by_folder(outcome: Outcome) -> None:
         say(f"  {files(count)}, {size(total)}, {printable(folder)}")
 
 
-def dry_run(plan: Plan) -> int:
+def dry_run(plan: Plan, way: str = TRASH) -> int:
     """Say what removing would do now; changes nothing."""
-    outcome = attempt(lambda report: workflow.dry_run(plan, report))
+    outcome = attempt(lambda report: workflow.dry_run(plan, report, way))
     if outcome is None:
         return INTERRUPTED
-    refused = {row.path for row in outcome.refused}
+    refused, words = {row.path for row in outcome.refused}, ways.words_of(way)
     for row in plan.removals:
         if row.file.path not in refused:
             kept = "keeping no match of it" if row.last_copy else f"keeping {printable(row.keeper.path)}, {row.tier}"
-            say(f"would remove {printable(row.file.path)}  ({kept})")
+            say(f"would {words.act} {printable(row.file.path)}  ({kept})")
             for stamp in row.companions:
                 say(f"    with {printable(stamp.path)}")
             for line in row.lost:
                 say(f"    lost: {printable(line)}")
-    say(f"{files(outcome.files)} ({size(outcome.bytes)}) would go to the trash:")
+    say(ways.filled(words.would, way, outcome.files, outcome.bytes) + ":")
     by_folder(outcome)
     list_skipped(outcome.refused, "would stay in place")
     return PARTLY if refused else DONE
@@ -348,29 +371,40 @@ def for_each(folders: Sequence[str | Path], job: Callable[[str | Path], int]) ->
     return max(codes, default=DONE)
 
 
-def undo(folders: Sequence[str | Path], run_id: str | None = None) -> int:
-    """Bring back the latest (or a named) run of each folder."""
-    return for_each(folders, partial(_undo_one, folders, run_id))
+def undo(folders: Sequence[str | Path], run_id: str | None = None, only: Sequence[str] = ()) -> int:
+    """Bring back the latest (or a named) run of each folder, or some files of it."""
+    return for_each(folders, partial(_undo_one, folders, run_id, only))
 
 
-def _undo_one(folders: Sequence[str | Path], run_id: str | None, folder: str | Path) -> int:
-    outcome = attempt(partial(workflow.undo, folder, run_id))
+def _undo_one(folders: Sequence[str | Path], run_id: str | None, only: Sequence[str], folder: str | Path) -> int:
+    outcome = attempt(partial(workflow.undo, folder, run_id, files=only))
     if outcome is None:
         return INTERRUPTED
     end = ":" if outcome.files else "."
-    say(f"Brought back {files(outcome.files)} ({size(outcome.bytes)}) of run {outcome.run_id}{end}")
+    act = "Removed the copies of" if outcome.how == COPY else "Brought back"
+    say(f"{act} {files(outcome.files)} ({size(outcome.bytes)}) of run {outcome.run_id}{end}")
     by_folder(outcome)
     list_skipped(outcome.refused, "to know about")
     _mention_other_folders(folders, outcome)
     return _code(outcome)
 
 
-def purge(folders: Sequence[str | Path], run_id: str | None = None, *, assume_yes: bool = False) -> int:
-    """Delete what lies in the trashes for good, after asking with count and bytes.
+def purge(
+    folders: Sequence[str | Path],
+    run_id: str | None = None,
+    *,
+    older_than: str | None = None,
+    assume_yes: bool = False,
+) -> int:
+    """Delete what lies in the trashes for good, or what has lain there so long, after asking with count and bytes.
 
     With ``assume_yes`` nobody was told of files whose keeper is gone: those stay in the trash.
     """
-    wanted = [(folder, run) for folder in folders for run in workflow.runs(folder) if run_id in (None, run.id)]
+    before = moment_before(older_than) if older_than is not None else None
+    wanted = [(folder, run) for folder in folders for run in workflow.runs_to_purge(folder, run_id, before)]
+    if not wanted and older_than is not None:
+        say(f"Nothing that was removed more than {older_than} ago lies in the trash.")
+        return DONE
     if not wanted:
         say("The trash is empty." if run_id is None else f"No run {printable(run_id)} lies in the trash.")
         return DONE if run_id is None else ERROR

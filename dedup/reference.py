@@ -21,6 +21,8 @@ EXAMPLES = {
     "status": "status ~/Pictures --json",
     "search": "search needle.jpg ~/Pictures --threshold 10 --format text",
     "dupe": "dupe ~/Pictures --format text",
+    "history": "history ~/Pictures",
+    "organise": "organise plan.json --copy-to ~/duplicates",
     "folders": "folders find ~/Pictures --output ~/sets",
     "folders find": "folders find ~/Pictures --output ~/sets",
     "folders check-deleted": "folders check-deleted ~/sets",

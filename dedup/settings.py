@@ -21,6 +21,8 @@ from dedup.permissions import write_private
 DEFAULT_ENCODER = "efficientnet-lite0"
 # Surest first: equal pixels; the same picture in another file; edits of it; everything at the threshold.
 TIERS_MARKED = ("exact", "same", "edited", "all")
+# Where removed files go; "folder:" is followed by the folder.
+DISPOSALS = ("trash", "system-trash", "hardlink", "reflink", "delete", "folder:DIR")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class Settings:
     candidates: float = -1.0
     neighbours: int = 20
     mark: str = "same"
+    disposal: str = "trash"
 
 
 PER_ENCODER = ("kind", "parameters", "threshold", "candidates", "batch_size", "weights")
@@ -74,6 +77,7 @@ BOUNDS: dict[str, Bound] = {
     "gpu_jpegs": Bound("decode JPEGs on the GPU (nvJPEG), where torchvision can; needs CUDA"),
     "neighbours": Bound("how many nearest pictures of each are verified below the threshold", 0, 10000),
     "mark": Bound("what may be marked for removal: exact, same, edited or all"),
+    "disposal": Bound("where removed files go: trash, system-trash, hardlink, reflink, delete or folder:DIR"),
     "weights": Bound("folder or file with the encoder's weights (empty: pip package, cache or download)"),
     "last_folder": Bound("the folder offered first in the menu"),
 }
@@ -101,7 +105,19 @@ def checked(settings: Settings) -> Settings:
         raise DedupError(
             f"The setting mark must be one of {', '.join(TIERS_MARKED)}, not {settings.mark}.", "Choose one of them."
         )
+    if not is_disposal(settings.disposal):
+        raise DedupError(
+            f"The setting disposal must be one of {', '.join(DISPOSALS)}, not {settings.disposal}.",
+            "Choose one of them, with a folder of yours for DIR.",
+        )
     return settings
+
+
+def is_disposal(words: str) -> bool:
+    """Whether this names a place for removed files."""
+    if words.startswith("folder:"):
+        return bool(words.removeprefix("folder:").strip())
+    return words in DISPOSALS
 
 
 def load(encoder: str = "") -> Settings:

@@ -197,6 +197,53 @@ def test_enter_alone_at_the_confirmation_means_no(terminal: Terminal, indexed: P
     assert tree(indexed) == before
 
 
+def test_deleting_for_good_is_a_setting_and_is_typed_in_full(terminal: Terminal, indexed: Path) -> None:
+    before = tree(indexed)
+    terminal.open(indexed)
+    terminal.type("9")
+    terminal.child.expect(r"(\d+)\) disposal: trash")
+    terminal.type(str(terminal.child.match[1]))
+    terminal.see("disposal [trash]")
+    terminal.type("shredder")
+    terminal.see("must be one of trash, system-trash", "disposal [trash]")
+    terminal.type("delete")
+    terminal.see("disposal: delete")
+    terminal.control("c")
+    terminal.menu()
+    for answer in ("y", "delete", "", "delete 2 file"):
+        terminal.type("3")
+        terminal.see("Threshold")
+        terminal.type("")
+        terminal.see("What may be marked")
+        terminal.type("")
+        terminal.see("Duplicate Set 1 of 2")
+        terminal.type("d")
+        terminal.see("deleted for good", "Delete 2 files", "for good?", "delete 2 files")
+        terminal.type(answer)
+        terminal.see("Nothing was changed.")
+        terminal.menu()
+        assert tree(indexed) == before
+    terminal.type("3")
+    terminal.see("Threshold")
+    terminal.type("")
+    terminal.see("What may be marked")
+    terminal.type("")
+    terminal.see("Duplicate Set 1 of 2")
+    terminal.type("d")
+    terminal.see("Type  delete 2 files  to go on")
+    terminal.type("delete 2 files")
+    terminal.see("Deleted 2 files")
+    terminal.menu()
+    assert len(tree(indexed)) == len(before) - 2
+    assert not (indexed / ".dedup-trash").exists()
+    terminal.type("8")
+    terminal.see("1) History")
+    terminal.type("1")
+    terminal.see("deleted for good: 2 deleted")
+    terminal.menu()
+    terminal.leave()
+
+
 def test_control_c_goes_back_one_level_from_every_prompt(terminal: Terminal, indexed: Path) -> None:
     before = tree(indexed)
     terminal.open(indexed)

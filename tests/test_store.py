@@ -376,6 +376,10 @@ def test_a_database_of_the_first_version_keeps_everything_and_its_contrast_moves
         "state, reason"
     )
     unchanged["embeddings"] = "id, picture_id, set_id, vector"
+    unchanged["journal"] = (
+        "id, run_id, path, trash_path, restored_path, size, mtime_ns, digest, keeper, keeper_digest, similarity, tier, "
+        "state, reason"
+    )
     unchanged["pictures"] = "id, path, size, mtime_ns, width, height, format, digest, several_frames, state, reason"
     before = {table: rows_of(path, table, columns) for table, columns in unchanged.items()}
     assert [len(before[table]) for table in ("pictures", "embeddings", "journal")] == [4, 4, 1]

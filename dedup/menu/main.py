@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dedup import console, folder_jobs, jobs, settings, workflow
+from dedup import console, folder_jobs, history, jobs, settings, ways, workflow
 from dedup.console import Back, Leave, choose, explain, note, say
 from dedup.encoders import BOTH, spec
 from dedup.errors import DedupError
@@ -18,11 +18,12 @@ from dedup.menu.finding import ask_finding, ask_layer, ask_mark, ask_threshold
 from dedup.menu.hashing import ask_hashing, hash_folder, offer_hashing, what_is_hashed
 from dedup.menu.importing import ask_import, offer_import
 from dedup.menu.settings_page import change_settings
-from dedup.trash import Run
-from dedup.wording import files, printable, size, when
+from dedup.trash import COPY, Run
+from dedup.wording import printable, when
 from dedup.workflow import FindOptions, runs
 
 DECIDED = 'What was decided: "not duplicates", and reviews not yet carried out'
+EMPTY, HISTORY = "empty", "history"  # beside the runs, whose names are numbers
 
 
 def run_menu() -> int:
@@ -211,22 +212,30 @@ def clean_names(folders: Sequence[Path]) -> None:
 
 
 def undo_or_purge(folders: Sequence[Path]) -> None:
-    """List what lies in the trash; bring a run back, or delete it all for good."""
+    """List what can be brought back; bring a run back, delete the trash for good, or show the history."""
     known: dict[str, Run] = {}
     for run in (run for folder in folders for run in runs(folder)):
         # One run may have taken files from both folders.
         before = known.get(run.id)
         known[run.id] = replace(run, files=run.files + before.files, bytes=run.bytes + before.bytes) if before else run
-    if not known:
+    past = any(workflow.history(folder) for folder in folders)
+    if not known and not past:
         say("The trash is empty: nothing to undo.")
         return
     choices: list[tuple[str, str]] = [
-        (f"Bring back {files(run.files)} ({size(run.bytes)}) removed {when(run.started_at)}", run.id)
+        (f"{ways.run_in_words(run)} {_verb(run)} {when(run.started_at)}", run.id)
         for run in sorted(known.values(), key=lambda run: run.id, reverse=True)[:30]
     ]
-    chosen = choose("The trash", [*choices, ("Empty the trash (delete for good)", "")])
-    holding = [folder for folder in folders if not chosen or any(run.id == chosen for run in runs(folder))]
-    if chosen:
-        jobs.undo(holding, chosen)
+    if any(run.in_trash for run in known.values()):
+        choices.append(("Empty the trash (delete for good)", EMPTY))
+    chosen = choose("The trash", [*choices, ("History: every removal, and what became of it", HISTORY)])
+    if chosen == HISTORY:
+        jobs.for_each(folders, history.show)
+    elif chosen == EMPTY:
+        jobs.purge(folders)
     else:
-        jobs.purge(holding)
+        jobs.undo([folder for folder in folders if any(run.id == chosen for run in runs(folder))], chosen)
+
+
+def _verb(run: Run) -> str:
+    return "copied" if run.how == COPY else "removed"

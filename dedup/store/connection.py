@@ -51,12 +51,8 @@ def connect(root: Path, *, create: bool) -> sqlite3.Connection:
     try:
         _bring_along(root, path)
         last_written = path.stat().st_mtime_ns if path.exists() else None
-        # SQLite gives its files the umask's mode, and those beside the database that of the database.
-        permissions.make_file(path, permissions.of_folder(root) if path.parent == root else permissions.PRIVATE)
-        connection = sqlite3.connect(path, timeout=30.0, isolation_level=None, check_same_thread=False)
-        _refuse_what_is_not_ours(connection, path)
+        connection = _opened(path, permissions.of_folder(root) if path.parent == root else permissions.PRIVATE)
         connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("PRAGMA journal_mode = WAL")
         # FULL: a journal row must be on the disk before the file it speaks of moves.
         connection.execute("PRAGMA synchronous = FULL")
         is_first = version_of(connection) == 0
@@ -91,6 +87,47 @@ def _refuse_what_is_no_file(path: Path) -> None:
         raise DedupError(f"{path} is a link, where the database belongs.", "Put the database itself in its place.")
     if not stat.S_ISREG(mode):
         raise DedupError(f"{path} is no regular file, where the database belongs.", "Rename it, or remove it.")
+
+
+def _logging_ahead(path: Path) -> sqlite3.Connection:
+    """A connection that writes changes to a log first, so that none is ever half done."""
+    connection = sqlite3.connect(path, timeout=30.0, isolation_level=None, check_same_thread=False)
+    try:
+        _refuse_what_is_not_ours(connection, path)
+        connection.execute("PRAGMA journal_mode = WAL")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _without_room(path: Path) -> sqlite3.Connection:
+    """A connection for a full disk: alone with the database, its journal in memory.
+
+    Without it nobody could empty the trash there. A power cut in the middle of a commit may damage the database, which
+    indexing makes anew; the pictures in the trash come back without it.
+    """
+    connection = sqlite3.connect(path, timeout=30.0, isolation_level=None, check_same_thread=False)
+    try:
+        # Alone, SQLite needs no memory shared with others, which would be a file beside the database.
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        _refuse_what_is_not_ours(connection, path)
+        connection.execute("PRAGMA journal_mode = MEMORY")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _opened(path: Path, mode: int) -> sqlite3.Connection:
+    # SQLite gives its files the umask's mode, and those beside the database that of the database.
+    permissions.make_file(path, mode)
+    try:
+        return _logging_ahead(path)
+    except sqlite3.OperationalError:
+        if not path.exists() or not path.stat().st_size or not _is_full(path):
+            raise
+    return _without_room(path)
 
 
 def _note_foreign_table(connection: sqlite3.Connection, last_written: int | None) -> None:

@@ -18,15 +18,18 @@ from dedup.store.connection import in_words, path_from_column, path_to_column
 
 _COLUMNS = (
     "id, run_id, path, trash_path, restored_path, size, mtime_ns, digest, keeper, similarity, tier, state, reason, "
-    "keeper_digest, unit"
+    "keeper_digest, how, target, unit"
 )
 WITH_PREVIOUS = -1
+# Ways that leave the picture where it was: its row stays that of a picture in its place.
+_STAYS = ("copy", "reflink")
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One file of one run; paths are relative to the folder. ``state`` as in the schema.
 
+    ``how`` is the way it is disposed of; ``target`` the folder chosen for it, and then ``trash_path`` is absolute.
     ``unit``: of a file that moves with a picture, the id of the picture's entry; before it has one ``WITH_PREVIOUS``.
     """
 
@@ -44,6 +47,8 @@ class Entry:
     state: str = "planned"
     reason: str = ""
     keeper_digest: bytes = b""
+    how: str = "trash"
+    target: str = ""
     unit: int | None = None
 
 
@@ -70,7 +75,7 @@ class Journal:
                 unit = picture if entry.unit == WITH_PREVIOUS else entry.unit
                 cursor = db.execute(
                     "INSERT INTO journal(run_id, path, trash_path, size, mtime_ns, digest, keeper, similarity, tier, "
-                    "state, keeper_digest, unit) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    "state, keeper_digest, how, target, unit) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     (
                         run_id,
                         path_to_column(entry.path),
@@ -83,6 +88,8 @@ class Journal:
                         entry.tier,
                         entry.state,
                         entry.keeper_digest,
+                        entry.how,
+                        path_to_column(entry.target),
                         unit,
                     ),
                 )
@@ -117,6 +124,11 @@ class Journal:
         return [_entry(row) for row in self._store.query(sql, (picture, picture))]
 
     @in_words
+    def runs_holding(self, state: str) -> set[str]:
+        """The ids of the runs with a file in a state."""
+        return {row[0] for row in self._store.query("SELECT DISTINCT run_id FROM journal WHERE state = ?", (state,))}
+
+    @in_words
     def runs(self) -> list[tuple[str, str, list[str]]]:
         """(run id, when it started, the folders it removed from), newest first."""
         rows = self._store.query("SELECT id, started_at, folders FROM runs ORDER BY id DESC")
@@ -127,7 +139,9 @@ class Journal:
 
 def _follow(db: sqlite3.Connection, entry: Entry, state: str, restored_path: str) -> None:
     path = path_to_column(entry.path)
-    if state == "moved":
+    if entry.how in _STAYS:
+        return
+    if state in ("moved", "purging"):
         db.execute("UPDATE pictures SET state = 'trash' WHERE path = ? AND digest = ?", (path, entry.digest))
     elif state == "restored":
         back_at = path_to_column(restored_path) if restored_path else path
@@ -135,13 +149,19 @@ def _follow(db: sqlite3.Connection, entry: Entry, state: str, restored_path: str
             "UPDATE OR IGNORE pictures SET state = 'ok', path = ? WHERE path = ? AND digest = ? AND state = 'trash'",
             (back_at, path, entry.digest),
         )
+    elif state == "failed" and entry.how == "delete":
+        db.execute(
+            "UPDATE pictures SET state = 'ok' WHERE path = ? AND digest = ? AND state = 'trash'", (path, entry.digest)
+        )
+    elif state == "handed over":
+        db.execute("DELETE FROM pictures WHERE path = ? AND digest = ?", (path, entry.digest))
     elif state in ("purged", "lost"):
         db.execute("DELETE FROM pictures WHERE path = ? AND digest = ? AND state = 'trash'", (path, entry.digest))
 
 
 def _entry(row: tuple[object, ...]) -> Entry:
     values = list(row)
-    for column in (2, 3, 4, 8):
+    for column in (2, 3, 4, 8, 15):
         value = values[column]
         values[column] = path_from_column(value) if isinstance(value, str | bytes) else ""
     kinds = [type(values[column]) for column in (0, 1, 5, 6, 7, 10, 11, 12, 13)]

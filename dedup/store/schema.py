@@ -106,6 +106,35 @@ CREATE TABLE verifications (
 ALTER TABLE pictures ADD COLUMN frame BLOB;
 """
 
+# Besides the trash there are other ways to dispose of a file: which one a row speaks of, and the folder chosen for it.
+_M004 = """
+CREATE TABLE journal_with_ways (
+    id INTEGER PRIMARY KEY,
+    run_id TEXT NOT NULL REFERENCES runs(id),
+    path NOT NULL,                   -- where the file was, relative to the folder
+    trash_path NOT NULL,             -- where it goes, relative to the folder, or absolute in a folder chosen
+    restored_path,                   -- where undo put it, when not back at its path
+    size INTEGER NOT NULL,
+    mtime_ns INTEGER NOT NULL,
+    digest BLOB NOT NULL,
+    keeper TEXT NOT NULL,            -- absolute path of the kept picture
+    keeper_digest BLOB NOT NULL,     -- its SHA-256, so that purge knows whether it still is that picture
+    similarity REAL NOT NULL,
+    tier TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('planned', 'moved', 'failed', 'restoring', 'restored', 'purging', 'purged',
+        'lost', 'handed over', 'shared', 'copied')),
+    reason TEXT NOT NULL DEFAULT '',
+    how TEXT NOT NULL DEFAULT 'trash',
+    target NOT NULL DEFAULT ''       -- the folder chosen, absolute
+);
+INSERT INTO journal_with_ways(id, run_id, path, trash_path, restored_path, size, mtime_ns, digest, keeper,
+    keeper_digest, similarity, tier, state, reason)
+    SELECT id, run_id, path, trash_path, restored_path, size, mtime_ns, digest, keeper,
+    keeper_digest, similarity, tier, state, reason FROM journal;
+DROP TABLE journal;
+ALTER TABLE journal_with_ways RENAME TO journal;
+CREATE INDEX journal_by_run ON journal(run_id);
+"""
 # Files that move with a picture (RAW, sidecars, films), and the sidecars written beside pictures that were kept.
 _M005 = """
 ALTER TABLE journal ADD COLUMN unit INTEGER;    -- the id of the row of the picture a file belongs to; NULL for pictures
@@ -137,7 +166,7 @@ CREATE TABLE decision_files (
 CREATE INDEX verdict_members_by_digest ON verdict_members(digest);
 """
 
-MIGRATIONS = (_M001, _M002, _M003, _M005, _M006)
+MIGRATIONS = (_M001, _M002, _M003, _M004, _M005, _M006)
 
 
 def version_of(connection: sqlite3.Connection) -> int:

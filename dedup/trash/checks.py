@@ -39,10 +39,10 @@ class Inspector:
         """The reason this removal must not happen now, or None when it may."""
         return (
             why_outside(removal)
-            or _why_no_picture(removal)
+            or why_no_picture(removal)
             or why_changed(removal.file, "it", read_bytes=True)
             or ("" if removal.last_copy else self._why_keeper_unfit(removal))
-            or self._why_not_whole(removal)
+            or self.why_not_whole(removal)
             or None
         )
 
@@ -63,7 +63,8 @@ class Inspector:
         owners = self.beside.other_owners(companion, picture)
         return f"it also belongs to {owners[0].name}, which stays" if owners else None
 
-    def _why_not_whole(self, removal: Removal) -> str | None:
+    def why_not_whole(self, removal: Removal) -> str | None:
+        """The reason a picture must not go because of a file that belongs to it, or None when it may."""
         for stamp in removal.companions:
             if reason := why_changed(stamp, f"{Path(stamp.path).name}, which belongs to it,", read_bytes=True):
                 return reason
@@ -140,7 +141,8 @@ def _is_beside(companion: Path, picture: Path) -> bool:
     return companion.parent == picture.parent and belongs(companion.name, picture.name)
 
 
-def _why_no_picture(removal: Removal) -> str | None:
+def why_no_picture(removal: Removal) -> str | None:
+    """The reason a removal is none of a picture, or None when it is."""
     # A plan edited by hand could name anything, this tool's own database included.
     return None if is_picture_name(Path(removal.file.path).name) else "it is not a picture file"
 

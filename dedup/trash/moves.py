@@ -7,6 +7,7 @@ import hashlib
 import os
 import shutil
 import stat
+import sys
 from pathlib import Path
 
 from dedup import images, permissions
@@ -14,7 +15,12 @@ from dedup import images, permissions
 # Hard links are how a rename is made that cannot overwrite; some file systems have none.
 _NO_HARD_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EACCES}
 
+# renameat2(2): relative to the working directory, replacing nothing; not every file system knows it.
+_HERE, _NO_REPLACE = -100, 1
+_NO_SUCH_CALL = {errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP}
+
 PART_PREFIX = ".dedup-part-"
+ASIDE_PREFIX = ".dedup-aside-"
 
 
 def move_away(source: Path, target: Path) -> None:
@@ -74,6 +80,37 @@ def free_bytes(folder: Path) -> int:
     return shutil.disk_usage(folder).free
 
 
+def move_to_folder(source: Path, target: Path) -> None:
+    """Move a user's file into a folder of the user's, in one rename that overwrites nothing where the system has it.
+
+    Otherwise as ``move_away``.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        _rename_overwriting_nothing(source, target)
+    except OSError as problem:
+        if problem.errno != errno.EXDEV:
+            raise
+        _copy_across(source, target)
+
+
+def copy_to_folder(source: Path, target: Path) -> None:
+    """Copy a user's file, with times and permissions, compared by digest; FileExistsError when the place is taken."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if os.path.lexists(target):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
+    try:
+        _write_part(source, target)
+    except BaseException:
+        drop_part(target)
+        raise
+
+
+def move_aside(source: Path, aside: Path) -> None:
+    """Take a file's name from it for a moment, within its folder; FileExistsError when the other name is taken."""
+    _rename_overwriting_nothing(source, aside)
+
+
 def is_same_file(first: Path, second: Path) -> bool:
     """Whether two paths are names of one regular file; a link to it is not a name of it."""
     one, two = os.lstat(first), os.lstat(second)
@@ -104,9 +141,24 @@ def drop_part(target: Path) -> None:
         os.unlink(part)
 
 
+def drop_leftover(part: Path) -> None:
+    """Remove what an interrupted copy left in the trash, under the name such a copy grows by."""
+    if part.name.startswith(PART_PREFIX):
+        os.unlink(part)
+
+
 def part_of(target: Path) -> Path:
     """The name under which a copy to another volume grows until it is whole."""
-    return target.with_name(PART_PREFIX + hashlib.sha256(os.fsencode(target.name)).hexdigest()[:16])
+    return target.with_name(PART_PREFIX + _short_name(target))
+
+
+def aside_of(path: Path) -> Path:
+    """The name under which a file is set aside for a moment, to be looked at before it goes."""
+    return path.with_name(ASIDE_PREFIX + _short_name(path))
+
+
+def _short_name(path: Path) -> str:
+    return hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]
 
 
 def write_new(target: Path, data: bytes) -> None:
@@ -118,7 +170,7 @@ def write_new(target: Path, data: bytes) -> None:
             writing.write(data)
             writing.flush()
             os.fsync(writing.fileno())
-        _name_part(part, target)
+        name_part(part, target)
     except BaseException:
         drop_part(target)
         raise
@@ -169,6 +221,21 @@ def _link_then_unlink(source: Path, target: Path) -> None:
         raise
 
 
+def _rename_overwriting_nothing(source: Path, target: Path) -> None:
+    """A rename that fails when the target exists: by the system's own call, or after a look where it has none."""
+    if sys.platform == "linux":
+        import ctypes
+
+        renameat2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+        if renameat2 is not None:
+            if not renameat2(_HERE, os.fsencode(source), _HERE, os.fsencode(target), _NO_REPLACE):
+                return
+            number = ctypes.get_errno()
+            if number not in _NO_SUCH_CALL:
+                raise OSError(number, os.strerror(number), str(target))
+    _rename_to_free_place(source, target)
+
+
 def _rename_to_free_place(source: Path, target: Path) -> None:
     if os.path.lexists(target):
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
@@ -176,25 +243,9 @@ def _rename_to_free_place(source: Path, target: Path) -> None:
 
 
 def _copy_across(source: Path, target: Path) -> None:
-    """Copy under a name of its own, make it like the source in every way, and only then give it its name."""
-    part = part_of(target)
-    before = os.lstat(source)
+    """Copy to another volume, and only then remove the source."""
     try:
-        drop_part(target)
-        # Exclusive: nothing that lies at this name, a link least of all, is written through.
-        with open(source, "rb") as reading, open(part, "xb") as writing:
-            shutil.copyfileobj(reading, writing, 1 << 20)
-            writing.flush()
-            os.fsync(writing.fileno())
-        if images.digest(part) != images.digest(source):
-            raise OSError(errno.EIO, "the copy on the other volume differs", str(target))
-        if hasattr(os, "chown") and os.geteuid() == 0:
-            os.chown(part, before.st_uid, before.st_gid)  # clears set-user-id bits, which copystat then sets
-        shutil.copystat(source, part)
-        after = os.lstat(source)
-        if (after.st_ino, after.st_size, after.st_mtime_ns) != (before.st_ino, before.st_size, before.st_mtime_ns):
-            raise OSError(errno.EBUSY, "it changed while it was copied to the other volume", str(source))
-        _name_part(part, target)
+        _write_part(source, target)
     except BaseException:
         drop_part(target)
         raise
@@ -206,7 +257,35 @@ def _copy_across(source: Path, target: Path) -> None:
         raise
 
 
-def _name_part(part: Path, target: Path) -> None:
+def _write_part(source: Path, target: Path) -> None:
+    """Copy under a name of its own, make it like the source in every way, and only then give it its name."""
+    part = part_of(target)
+    before = os.lstat(source)
+    drop_part(target)
+    # Exclusive: nothing that lies at this name, a link least of all, is written through.
+    with open(source, "rb") as reading, open(part, "xb") as writing:
+        shutil.copyfileobj(reading, writing, 1 << 20)
+        writing.flush()
+        os.fsync(writing.fileno())
+    if images.digest(part) != images.digest(source):
+        raise OSError(errno.EIO, "the copy on the other volume differs", str(target))
+    make_alike(source, part)
+    after = os.lstat(source)
+    if (after.st_ino, after.st_size, after.st_mtime_ns) != (before.st_ino, before.st_size, before.st_mtime_ns):
+        raise OSError(errno.EBUSY, "it changed while it was copied to the other volume", str(source))
+    name_part(part, target)
+
+
+def make_alike(source: Path, part: Path) -> None:
+    """Give a copy the owner, permissions, times and attributes of its source."""
+    if hasattr(os, "chown") and os.geteuid() == 0:
+        status = os.lstat(source)
+        os.chown(part, status.st_uid, status.st_gid)  # clears set-user-id bits, which copystat then sets
+    shutil.copystat(source, part)
+
+
+def name_part(part: Path, target: Path) -> None:
+    """Give a whole copy its name; FileExistsError when it is taken."""
     try:
         _link_then_unlink(part, target)
     except OSError as problem:

@@ -9,7 +9,7 @@ from pathlib import Path
 from dedup.errors import DedupError
 from dedup.scan import TRASH_NAME
 from dedup.store import Catalogue, Entry, Journal
-from dedup.trash import moves, units
+from dedup.trash import aftermath, moves, units
 
 UNSETTLED = ("planned", "restoring", "purging")
 
@@ -40,10 +40,27 @@ def settle(store: Catalogue) -> int:
     units.bring_halves_back(store.root, journal, unsettled)
     for entry in unsettled:
         _settle(store.root, journal, entry)
+    _tidy(store.root / TRASH_NAME, journal)
     return len(unsettled)
 
 
+def _tidy(trash: Path, journal: Journal) -> None:
+    """Remove the empty folders of runs that a crash kept from tidying up."""
+    try:
+        names = set(os.listdir(trash))
+    except OSError:
+        return  # no trash, or none that can be read
+    if names:
+        names &= {run_id for run_id, _, _ in journal.runs()} - journal.runs_holding("moved")
+    for name in names:
+        moves.prune(trash / name)
+    moves.remove_empty_folders(trash, trash)
+
+
 def _settle(root: Path, journal: Journal, entry: Entry) -> None:
+    if verdict := aftermath.settled(root, entry):
+        journal.mark([entry], verdict[0], verdict[1], entry.restored_path)
+        return
     place, trash = root / (entry.restored_path or entry.path), root / entry.trash_path
     moves.drop_part(trash if entry.state == "planned" else place)
     in_place, in_trash = os.path.lexists(place), os.path.lexists(trash)

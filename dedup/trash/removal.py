@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from dedup.errors import DedupError
@@ -20,6 +21,7 @@ from dedup.trash import moves, units
 from dedup.trash.checks import Inspector, why_changed, why_outside
 from dedup.trash.plan import FileStamp, Plan, Removal
 from dedup.trash.recovery import require_plain_trash, settle
+from dedup.trash.ways import IN_A_CHOSEN_FOLDER, TRASH, Way
 
 # The files moved between two commits; after a crash the disk says which of them moved.
 ENTRIES_PER_COMMIT = 32
@@ -44,6 +46,7 @@ class Outcome:
     companions: int = 0
     notes: list[Skipped] = field(default_factory=list)
     sidecars: list[Path] = field(default_factory=list)
+    how: str = TRASH
 
     def count_unit(self, removal: Removal, companions: Sequence[FileStamp]) -> None:
         """Note one more picture as moved, with the files that went with it."""
@@ -74,13 +77,13 @@ def new_run_id() -> str:
     )
 
 
-def inspect(plan: Plan, report: Report) -> Outcome:
+def inspect(plan: Plan, report: Report, way: Way | None = None) -> Outcome:
     """What ``execute`` would do now, with nothing moved and nothing written."""
-    outcome = Outcome("")
+    outcome, way = Outcome(""), way or Way()
     inspector = Inspector.of(plan)
     for number, removal in enumerate(plan.removals):
         report(Progress("files checked", number, len(plan.removals)))
-        if reason := inspector.why_not(removal):
+        if reason := inspector.why_not(removal) or way.why_not(removal):
             outcome.refused.append(Skipped(removal.file.path, reason))
         else:
             outcome.count_unit(removal, inspector.moving(removal))
@@ -88,14 +91,16 @@ def inspect(plan: Plan, report: Report) -> Outcome:
     return outcome
 
 
-def execute(plan: Plan, open_store: OpenStore, report: Report) -> Outcome:
-    """Move the plan's files into the trashes of their folders; what must stay is listed.
+def execute(
+    plan: Plan, open_store: OpenStore, report: Report, way: Way | None = None, inspector: Inspector | None = None
+) -> Outcome:
+    """Dispose of the plan's files, into the trashes of their folders unless another way is given; lists what must stay.
 
     Each file and its keeper are checked at the moment of removal. The report may raise
     Cancelled between two files: what moved stays in the trash and can be undone.
     """
     outcome = Outcome(new_run_id(), tuple(plan.by_folder()))
-    inspector = Inspector.of(plan)
+    inspector, way = inspector or Inspector.of(plan), way or Way()
     with ExitStack() as locks:
         # Nested folders have databases of their own, so one removal at a time on this machine;
         # and the keepers' folders too: nobody may remove a keeper between its check and the move.
@@ -111,7 +116,7 @@ def execute(plan: Plan, open_store: OpenStore, report: Report) -> Outcome:
                 require_plain_trash(Path(folder))
                 with open_store(Path(folder)) as store:
                     settle(store)
-                    _execute_folder(store, len(plan.removals), waiting, inspector, outcome, report)
+                    _execute_folder(store, len(plan.removals), waiting, inspector, outcome, report, way)
             except Cancelled:
                 outcome.interrupted = True
                 break
@@ -132,19 +137,31 @@ def _inside(removals: Sequence[Removal], outcome: Outcome) -> list[Removal]:
 
 
 def _execute_folder(
-    store: Catalogue, total: int, waiting: list[Removal], inspector: Inspector, outcome: Outcome, report: Report
+    store: Catalogue,
+    total: int,
+    waiting: list[Removal],
+    inspector: Inspector,
+    outcome: Outcome,
+    report: Report,
+    way: Way,
 ) -> None:
     """Remove one folder's files; ``waiting`` is emptied as each is settled."""
     journal = Journal(store)
     run_id = outcome.run_id
-    rows = [(row, _entry(store.root, run_id, row)) for row in waiting]
-    planned = units.begin(journal, run_id, outcome.folders, rows, inspector.beside)
+    rows = [(row, way.aim(_entry(store.root, run_id, row), row)) for row in waiting]
+    beside = inspector.beside if way.takes_companions else None
+    planned = units.begin(journal, run_id, outcome.folders, rows, beside)
     moved: list[Entry] = []
     try:
         for unit in planned:
             report(_progress(total, outcome))
             removal = waiting[0]
-            reason = inspector.why_not(removal) or _move_unit(store.root, journal, unit, inspector, outcome, removal)
+            move = partial(_move_unit, store.root, journal, unit, inspector, outcome, removal)
+            reason = (
+                inspector.why_not(removal)
+                or way.why_not(removal)
+                or way.act(store.root, journal, unit.picture, removal, move)
+            )
             waiting.pop(0)
             if reason:
                 outcome.refused.append(Skipped(removal.file.path, reason))
@@ -153,7 +170,7 @@ def _execute_folder(
                 moved += unit.entries
                 outcome.count_unit(removal, [stamp for stamp, _ in unit.companions])
             if len(moved) >= ENTRIES_PER_COMMIT:
-                journal.mark(moved, "moved")
+                journal.mark(moved, way.done)
                 moved = []
         report(_progress(total, outcome))
     except Cancelled:
@@ -162,8 +179,9 @@ def _execute_folder(
         raise
     finally:
         # Whatever else ended the loop leaves the rest as planned: the disk will tell how far it got.
-        journal.mark(moved, "moved")
+        journal.mark(moved, way.done)
         moves.prune(store.root / TRASH_NAME / run_id)
+        moves.remove_empty_folders(store.root / TRASH_NAME, store.root / TRASH_NAME)
 
 
 def _progress(total: int, outcome: Outcome) -> Progress:
@@ -193,8 +211,9 @@ def _move_unit(
 def _move(root: Path, entry: Entry, removal: Removal) -> str | None:
     """Move one file to the trash and look once more; the reason when it stays or went straight back."""
     place, trash = root / entry.path, root / entry.trash_path
+    move = moves.move_to_folder if entry.how in IN_A_CHOSEN_FOLDER else moves.move_away
     try:
-        moves.move_away(place, trash)
+        move(place, trash)
     except OSError as problem:
         return f"cannot be moved: {problem.strerror or problem}"
     # A keeper that went with it was the same file by another name; what moved may be a version just saved.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
@@ -15,11 +15,14 @@ from dedup.errors import DedupError, FolderBusy
 from dedup.progress import Cancelled, Progress, Report, Skipped
 from dedup.scan import TRASH_NAME
 from dedup.store import Catalogue, Entry, Journal, database_path, folder_lock
-from dedup.trash import moves, units
+from dedup.trash import linking, moves, units
 from dedup.trash.checks import is_in_trash
+from dedup.trash.elsewhere import take_back_copy
+from dedup.trash.history import UNDOABLE, history, only, refuse_what_cannot_be_undone
 from dedup.trash.recovery import UNSETTLED, settle
 from dedup.trash.removal import RUN_ID, Outcome
 from dedup.trash.sidecars import remove_sidecars
+from dedup.trash.ways import COPY, HARD_LINK, IN_A_CHOSEN_FOLDER, TRASH
 
 LAST_COPY = "the picture kept instead is gone or changed, or has no equal RAW or film: this may be the last copy"
 NOT_OURS = "a link leads out of the trash here; left as it is"
@@ -27,7 +30,7 @@ NOT_OURS = "a link leads out of the trash here; left as it is"
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One removal run as far as it still lies in this folder's trash; ``folders`` are all it touched.
+    """One run as far as it can still be undone; ``folders`` are all it touched, ``how`` is the way it took.
 
     ``without_keeper`` counts the files whose kept picture is gone or changed since.
     """
@@ -38,6 +41,12 @@ class Run:
     files: int
     bytes: int
     without_keeper: int
+    how: str = TRASH
+
+    @property
+    def in_trash(self) -> bool:
+        """Whether its files lie in the trash, and not in a folder a person chose."""
+        return self.how not in IN_A_CHOSEN_FOLDER
 
 
 def has_trash(root: Path) -> bool:
@@ -46,7 +55,7 @@ def has_trash(root: Path) -> bool:
 
 
 def runs_in_trash(store: Catalogue) -> list[Run]:
-    """The runs with files in the trash, newest first; as they were last settled while another process works."""
+    """The runs that can be undone, newest first; as they were last settled while another process works."""
     try:
         with folder_lock(store.root):
             return _settled_runs(store)
@@ -56,21 +65,25 @@ def runs_in_trash(store: Catalogue) -> list[Run]:
 
 def files_in_trash(store: Catalogue) -> int:
     """How many files the journal knows in the trash."""
-    return len(Journal(store).entries(states=("moved",)))
+    entries = Journal(store).entries(states=("moved",))
+    return sum(entry.how not in IN_A_CHOSEN_FOLDER for entry in entries)
 
 
-def undo(store: Catalogue, run_id: str | None, report: Report) -> Outcome:
-    """Bring back every file of a run (the latest by default), byte for byte, with times and permissions.
+def undo(store: Catalogue, run_id: str | None, report: Report, files: Sequence[str] = ()) -> Outcome:
+    """Bring back all files of a run (the latest by default), or those named, byte for byte, with times and permissions.
 
     Nothing is overwritten: where another file took the place, the file comes back beside
     it as "name (restored).ext", which is listed. Raises DedupError when there is no such run.
     """
     journal = Journal(store)
     with folder_lock(store.root):
-        run = _chosen(_settled_runs(store), run_id, store.root)
-        outcome = Outcome(run.id, run.folders)
+        runs = _settled_runs(store)
+        refuse_what_cannot_be_undone(history(store), run_id)
+        run = _chosen(runs, run_id, store.root)
+        outcome = Outcome(run.id, run.folders, how=run.how)
+        entries = journal.entries(run.id, UNDOABLE)
         _for_each(
-            journal.entries(run.id, ("moved",)),
+            only(entries, files, store.root) if files else entries,
             lambda entry: _restore(store.root, journal, entry, outcome),
             outcome,
             "files restored",
@@ -83,7 +96,7 @@ def undo(store: Catalogue, run_id: str | None, report: Report) -> Outcome:
 
 
 def purge(store: Catalogue, run_id: str | None, report: Report, *, last_copies: bool = False) -> Outcome:
-    """Delete the files of one run, or of every run, from the trash for good.
+    """Delete the files of one run, or of every run, from the trash for good; a folder a person chose is no trash.
 
     A file whose keeper is gone or changed since may be the last copy: it stays, and is listed,
     unless ``last_copies`` says that a person was told and wants it.
@@ -91,7 +104,7 @@ def purge(store: Catalogue, run_id: str | None, report: Report, *, last_copies: 
     journal = Journal(store)
     outcome = Outcome(run_id or "")
     with folder_lock(store.root):
-        runs = _settled_runs(store)
+        runs = [run for run in _settled_runs(store) if run.in_trash]
         wanted = runs if run_id is None else [_chosen(runs, run_id, store.root)]
         _for_each(
             [entry for run in wanted for entry in journal.entries(run.id, ("moved",))],
@@ -115,11 +128,11 @@ def _runs(store: Catalogue) -> list[Run]:
     journal = Journal(store)
     found = []
     for run_id, started_at, folders in journal.runs():
-        entries = journal.entries(run_id, ("moved",))
+        entries = journal.entries(run_id, UNDOABLE)
         if entries:
             size = sum(entry.size for entry in entries)
             alone = sum(not _keeper_lives(entry) for entry in entries)
-            found.append(Run(run_id, started_at, tuple(folders), len(entries), size, alone))
+            found.append(Run(run_id, started_at, tuple(folders), len(entries), size, alone, entries[0].how))
     return found
 
 
@@ -146,6 +159,9 @@ def _for_each(entries: list[Entry], act: Callable[[Entry], None], outcome: Outco
 
 def _restore(root: Path, journal: Journal, entry: Entry, outcome: Outcome) -> None:
     """Put one file back, count it, and list what a person should know about it."""
+    if entry.how == COPY:
+        take_back_copy(root, journal, entry, outcome)
+        return
     trash, place = root / entry.trash_path, root / entry.path
     if not os.path.lexists(trash):
         if _has_digest(place, entry):
@@ -154,7 +170,7 @@ def _restore(root: Path, journal: Journal, entry: Entry, outcome: Outcome) -> No
             journal.mark([entry], "lost", "no longer in the trash")
             outcome.refused.append(Skipped(os.fspath(trash), "no longer in the trash; someone else removed it"))
         return
-    if not _leads_inside(trash, root / TRASH_NAME):
+    if not _leads_inside(trash, Path(entry.target) if entry.target else root / TRASH_NAME):
         journal.mark([entry], "moved")
         outcome.refused.append(Skipped(os.fspath(trash), NOT_OURS))
         return
@@ -162,6 +178,9 @@ def _restore(root: Path, journal: Journal, entry: Entry, outcome: Outcome) -> No
         journal.mark([entry], "moved")
         outcome.refused.append(Skipped(os.fspath(place), "its folder leads elsewhere now; it stays in the trash"))
         return
+    if entry.how == HARD_LINK:
+        journal.mark([entry], "restoring")
+        linking.make_room(root, entry)
     target = _begin_restoring(root, journal, entry)
     try:
         moves.move_back(trash, target)
@@ -275,6 +294,11 @@ def _chosen(runs: list[Run], run_id: str | None, root: Path) -> Run:
 def _tidy(store: Catalogue, run_id: str) -> None:
     moves.prune(store.root / TRASH_NAME / run_id)
     moves.remove_empty_folders(store.root / TRASH_NAME, store.root / TRASH_NAME)
+    for entry in Journal(store).entries(run_id, ("restored",)):
+        if entry.target:
+            # The folders made in the folder chosen; that one itself is the person's own.
+            target, chosen = Path(entry.trash_path), Path(entry.target)
+            moves.remove_empty_folders(target.parent, chosen / target.relative_to(chosen).parts[0])
 
 
 def _adopt_strangers(store: Catalogue) -> None:
@@ -290,6 +314,8 @@ def _adopt_strangers(store: Catalogue) -> None:
         for path in sorted(run_folder.rglob("*")):
             trash_path = path.relative_to(store.root).as_posix()
             is_part = path.name.startswith(moves.PART_PREFIX)
+            if is_part and os.path.isfile(path):
+                moves.drop_leftover(path)
             if path.is_file() and not path.is_symlink() and not is_part and trash_path not in known:
                 entries.append(_stranger(run_folder, path, trash_path))
         if entries:

@@ -18,9 +18,12 @@ from dedup.store import WITH_PREVIOUS, Entry, Journal
 from dedup.trash import moves
 from dedup.trash.checks import why_changed
 from dedup.trash.plan import FileStamp, Removal
+from dedup.trash.ways import DELETE, FOLDER, TRASH
 
 _ADDITION = re.compile(r" \(restored(?: \d+)?\)")
 LONGEST_NAME = 255
+# The ways of which a crash leaves files in one place or the other; what copies left is settled file by file.
+MOVING = (TRASH, DELETE, FOLDER)
 
 
 @dataclass(slots=True)
@@ -37,15 +40,24 @@ class Unit:
 
 
 def begin(
-    journal: Journal, run_id: str, folders: Iterable[str], rows: Sequence[tuple[Removal, Entry]], beside: Beside
+    journal: Journal,
+    run_id: str,
+    folders: Iterable[str],
+    rows: Sequence[tuple[Removal, Entry]],
+    beside: Beside | None,
 ) -> list[Unit]:
-    """Commit the entries of removals and of their companions as planned, each removal a unit."""
+    """Commit the entries of removals as planned, each a unit with its companions; without ``beside`` these stay."""
     planned: list[Entry] = []
     for removal, entry in rows:
         planned.append(entry)
-        planned += [_companion(entry, stamp, removal, beside) for stamp in removal.companions]
+        if beside is not None:
+            planned += [_companion(entry, stamp, removal, beside) for stamp in removal.companions]
     written = iter(journal.begin(run_id, folders, planned))
-    return [Unit(next(written), [(stamp, next(written)) for stamp in removal.companions]) for removal, _ in rows]
+    units = []
+    for removal, _ in rows:
+        stamps = removal.companions if beside is not None else ()
+        units.append(Unit(next(written), [(stamp, next(written)) for stamp in stamps]))
+    return units
 
 
 def move_companions(root: Path, unit: Unit) -> str | None:
@@ -78,7 +90,7 @@ def bring_halves_back(root: Path, journal: Journal, unsettled: Sequence[Entry]) 
     """After a crash in the middle of a unit: what lies in the trash goes back to the rest, which is in its place."""
     for entry in unsettled:
         members = [one for one in journal.unit_of(entry) if one.state in ("planned", "restoring", "restored")]
-        if len(members) < 2 or entry.state == "purging":
+        if len(members) < 2 or entry.state == "purging" or entry.how not in MOVING:
             continue
         waiting = [one for one in members if one.state != "restored" and _is_only_in_trash(root, one)]
         if len(waiting) < len(members):
@@ -127,7 +139,7 @@ def _companion(entry: Entry, stamp: FileStamp, removal: Removal, beside: Beside)
     return replace(
         entry,
         path=_beside(entry.path, name),
-        trash_path=_beside(entry.trash_path, name),
+        trash_path=_beside(entry.trash_path, _named_alike(name, Path(entry.path), Path(entry.trash_path))),
         size=stamp.size,
         mtime_ns=stamp.mtime_ns,
         digest=digest,
@@ -138,8 +150,14 @@ def _companion(entry: Entry, stamp: FileStamp, removal: Removal, beside: Beside)
 
 
 def _beside(path: str, name: str) -> str:
-    folder, slash, _ = path.rpartition("/")
-    return folder + slash + name
+    return os.fspath(Path(path).with_name(name)) if os.path.isabs(path) else Path(path).with_name(name).as_posix()
+
+
+def _named_alike(name: str, picture: Path, target: Path) -> str:
+    """A companion's name where its picture goes: there that may have a number after its own."""
+    if target.stem == picture.stem or not name.startswith(picture.stem):
+        return name
+    return target.stem + name[len(picture.stem) :]
 
 
 def _is_only_in_trash(root: Path, entry: Entry) -> bool:

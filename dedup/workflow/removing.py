@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from pathlib import Path
 
 from dedup import knowledge, metadata, trash
 from dedup.errors import DedupError
 from dedup.progress import Report
 from dedup.scan import real_folder
-from dedup.store import Catalogue, Picture, folder_lock
-from dedup.trash import Backup, Outcome, Plan, Removal, Run
+from dedup.store import Catalogue, Entry, Picture, folder_lock, has_database
+from dedup.trash import Backup, Outcome, PastRun, Plan, Removal, Run
 
 
 def complete_plan(plan: Plan, report: Report) -> Plan:
@@ -19,15 +20,17 @@ def complete_plan(plan: Plan, report: Report) -> Plan:
     return trash.complete(plan, report)
 
 
-def remove(plan: Plan, report: Report, *, keep_metadata: bool = False) -> Outcome:
+def remove(plan: Plan, report: Report, way: str = trash.TRASH, *, keep_metadata: bool = False) -> Outcome:
     """Carry out a plan; each file and its keeper are checked at the moment of removal.
 
+    ``way`` is where the files go: trash, system-trash, hardlink, reflink, delete or folder:DIR.
     With ``keep_metadata`` what only the removed pictures say is written to sidecars beside the kept ones.
     """
+    chosen = trash.way_of(way, plan.folders)
     knowing = knowledge.Knowing()
     # Read before the files move.
     known = {row: knowing.of(Path(row.file.path)) for row in plan.removals if keep_metadata and row.lost}
-    outcome = trash.execute(plan, lambda folder: Catalogue(folder, create=True), report)
+    outcome = trash.execute(plan, lambda folder: Catalogue(folder, create=True), report, chosen)
     _write_sidecars(known, knowing, outcome)
     return outcome
 
@@ -67,9 +70,14 @@ def back_up(plan: Plan, sets: Iterable[Picture], place: str | Path, report: Repo
     return trash.back_up([*named, *map(trash.stamp, sets)], plan.folders, Path(place), report)
 
 
-def dry_run(plan: Plan, report: Report) -> Outcome:
+def dry_run(plan: Plan, report: Report, way: str = trash.TRASH) -> Outcome:
     """What ``remove`` would do now; changes nothing."""
-    return trash.inspect(plan, report)
+    return trash.inspect(plan, report, trash.way_of(way, plan.folders))
+
+
+def organise(plan: Plan, place: str, report: Report, *, copies: bool = False, flat: bool = False) -> Outcome:
+    """Move or copy a plan's files to a folder; each is checked by itself. ``undo`` takes it back."""
+    return trash.organise(plan, place, lambda folder: Catalogue(folder, create=True), report, copies=copies, flat=flat)
 
 
 def runs(folder: str | Path) -> list[Run]:
@@ -81,16 +89,41 @@ def runs(folder: str | Path) -> list[Run]:
         return trash.runs_in_trash(store)
 
 
-def undo(folder: str | Path, run_id: str | None, report: Report) -> Outcome:
-    """Bring back a run of a folder (the latest by default)."""
+def history(folder: str | Path) -> list[PastRun]:
+    """Every run that took files from a folder, newest first, undone and purged ones too."""
+    root = real_folder(folder)
+    if not has_database(root) and not trash.has_trash(root):
+        return []
+    runs(root)  # what lies in the trash without a row gets one
+    with Catalogue(root, create=True) as store:
+        return trash.history(store)
+
+
+def files_of_run(folder: str | Path, run_id: str) -> list[Entry]:
+    """The files of one run of a folder with their states; raises DedupError when there is no such run."""
     with _with_trash(folder) as store:
-        return trash.undo(store, run_id, report)
+        return trash.files_of(store, run_id)
+
+
+def undo(folder: str | Path, run_id: str | None, report: Report, files: Sequence[str] = ()) -> Outcome:
+    """Bring back a run of a folder (the latest by default), or those of its files that are named."""
+    with _with_trash(folder) as store:
+        return trash.undo(store, run_id, report, files)
 
 
 def purge(folder: str | Path, run_id: str | None, report: Report, *, last_copies: bool = False) -> Outcome:
     """Delete a run (or everything) from a folder's trash for good; see ``trash.purge``."""
     with _with_trash(folder) as store:
         return trash.purge(store, run_id, report, last_copies=last_copies)
+
+
+def runs_to_purge(folder: str | Path, run_id: str | None = None, before: datetime | None = None) -> list[Run]:
+    """The runs whose files lie in a folder's trash: one, or all, or those that started before a moment."""
+    return [
+        run
+        for run in runs(folder)
+        if run.in_trash and run_id in (None, run.id) and (before is None or trash.is_older(run.started_at, before))
+    ]
 
 
 def _with_trash(folder: str | Path) -> Catalogue:

@@ -102,7 +102,7 @@ def status(folder: str | Path) -> dict[str, Any]:
             "new": len(changes.new),
             "changed": len(changes.changed),
             "gone": len(changes.gone),
-            "in_trash": sum(run.files for run in runs_here),
+            "in_trash": sum(run.files for run in runs_here if run.in_trash),
             "unreadable": [
                 {"path": os.fspath(root / path), "reason": reason} for path, reason in store.unreadable().items()
             ],
