@@ -95,6 +95,10 @@ class Journal:
         sql += f" AND state IN ({marks})" if wanted else ""
         return [_entry(row) for row in self._store.query(sql + " ORDER BY id", (run_id, run_id, *wanted))]
 
+    def holding(self) -> set[str]:
+        """The ids of the runs with files in the trash."""
+        return {run for (run,) in self._store.query("SELECT DISTINCT run_id FROM journal WHERE state = 'moved'")}
+
     def runs(self) -> list[tuple[str, str, list[str]]]:
         """(run id, when it started, the folders it removed from), newest first."""
         rows = self._store.query("SELECT id, started_at, folders FROM runs ORDER BY id DESC")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from dedup.store import Catalogue, Entry, Journal
 from dedup.trash import moves
 
 UNSETTLED = ("planned", "restoring", "purging")
+RUN_ID = re.compile(r"\d{8}-\d{6}-\d{6}-[0-9a-f]{4}")
 
 
 def require_plain_trash(root: Path) -> None:
@@ -39,12 +41,26 @@ def settle(store: Catalogue) -> int:
     unsettled = journal.entries(states=UNSETTLED)
     for entry in unsettled:
         _settle(store.root, journal, entry)
+    _drop_empty_runs(store.root / TRASH_NAME, journal.holding())
     return len(unsettled)
+
+
+def _drop_empty_runs(trash: Path, holding: set[str]) -> None:
+    """Remove the empty folders that a killed run left; a run with files is tidied when it is undone or purged."""
+    try:
+        folders = list(trash.iterdir())
+    except OSError:
+        return  # there is no trash, or it is closed to us
+    for folder in folders:
+        if RUN_ID.fullmatch(folder.name) and folder.name not in holding:
+            moves.prune(folder)
+    moves.remove_empty_folders(trash, trash)
 
 
 def _settle(root: Path, journal: Journal, entry: Entry) -> None:
     place, trash = root / (entry.restored_path or entry.path), root / entry.trash_path
-    moves.drop_part(trash if entry.state == "planned" else place)
+    for target in (trash, place):
+        moves.drop_part(target)  # a removal whose keeper went is copied back while its row is still planned
     in_place, in_trash = os.path.lexists(place), os.path.lexists(trash)
     if in_place and in_trash and entry.state != "purging":
         in_trash = not _drop_from_trash(trash, place, entry)

@@ -17,8 +17,8 @@ from dedup.scan import TRASH_NAME
 from dedup.store import Catalogue, Entry, Journal, database_path, folder_lock
 from dedup.trash import moves
 from dedup.trash.checks import is_in_trash
-from dedup.trash.recovery import UNSETTLED, settle
-from dedup.trash.removal import RUN_ID, Outcome
+from dedup.trash.recovery import RUN_ID, UNSETTLED, settle
+from dedup.trash.removal import Outcome
 
 LAST_COPY = "the picture kept instead is gone or changed: this may be the last copy"
 NOT_OURS = "a link leads out of the trash here; left as it is"
