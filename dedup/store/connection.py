@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from dedup import settings
-from dedup.errors import DedupError, command
+from dedup.errors import DedupError, DiskFull, command
 from dedup.store.schema import APPLICATION_ID, MIGRATIONS, migrate, version_of
 
 DATABASE_NAME = "image_database.db"
@@ -97,7 +97,7 @@ def explained(problem: sqlite3.Error, path: Path) -> DedupError:
     if "locked" in text or "busy" in text:
         return DedupError(f"{path} is in use by another program.", "Wait for it to finish, then try again.")
     if "full" in text or ("i/o error" in text and _is_full(path)):
-        return DedupError(f"The disk holding {path} is full.", "Free some space; the work so far is kept.")
+        return DiskFull(f"The disk holding {path} is full.", "Free some space; the work so far is kept.")
     if "readonly" in text or "unable to open" in text:
         return DedupError(f"{path} cannot be written.", "Ask the folder's owner for permission.")
     if "i/o error" in text:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
 from dedup import images
-from dedup.errors import DedupError, FolderBusy
+from dedup.errors import DedupError, DiskFull, FolderBusy
 from dedup.progress import Cancelled, Progress, Report, Skipped
 from dedup.scan import TRASH_NAME
 from dedup.store import Catalogue, Entry, Journal, database_path, folder_lock
@@ -193,12 +194,16 @@ def _erase(root: Path, journal: Journal, entry: Entry, outcome: Outcome, *, last
     if not _leads_inside(trash, root / TRASH_NAME):
         outcome.refused.append(Skipped(os.fspath(trash), NOT_OURS))
         return
-    # The file goes before its row: on a full disk there is room for the row only then.
+    # The intention first: a crash in between must not leave a row that says the file can be brought back.
+    with suppress(DiskFull):  # then there is room for a row only when the file has gone
+        journal.mark([entry], "purging")
     try:
         moves.erase(trash)
     except FileNotFoundError:
         pass  # already gone, which is what was asked for
     except OSError as problem:
+        with suppress(DiskFull):
+            journal.mark([entry], "moved")
         outcome.refused.append(Skipped(os.fspath(trash), str(problem.strerror or problem)))
         return
     journal.mark([entry], "purged")

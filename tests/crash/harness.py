@@ -192,10 +192,7 @@ class World:
         wrong = []
         for folder in self.folders:
             if (folder / DATABASE).exists():
-                with closing(sqlite3.connect(folder / DATABASE)) as database:
-                    rows = [str(row[0]) for row in database.execute("PRAGMA integrity_check") if row[0] != "ok"]
-                    rows += [f"foreign key: {row}" for row in database.execute("PRAGMA foreign_key_check")]
-                    wrong += [f"{folder.name}: {row}" for row in rows]
+                wrong += [f"{folder.name}: {row}" for row in _unsound(folder / DATABASE)]
         return wrong
 
     def false_rows(self) -> list[str]:
@@ -287,6 +284,15 @@ class World:
         restore(self.tree, kept / "tree")
         if self.plan.exists():
             shutil.copy2(self.plan, kept / "plan.json")
+
+
+def _unsound(path: Path) -> list[str]:
+    with closing(sqlite3.connect(path)) as database:
+        try:
+            rows = [str(row[0]) for row in database.execute("PRAGMA integrity_check") if row[0] != "ok"]
+            return rows + [f"foreign key: {row}" for row in database.execute("PRAGMA foreign_key_check")]
+        except sqlite3.DatabaseError as problem:
+            return [str(problem)]
 
 
 @dataclass(frozen=True, slots=True)

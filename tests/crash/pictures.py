@@ -44,7 +44,14 @@ def build(root: Path) -> None:
 def _odd_names(first: Path, second: Path) -> None:
     data = drawn(20)
     # The same letters composed and decomposed, bytes that are no Unicode, a newline, the longest name.
-    names = [b"caf\xc3\xa9.png", b"cafe\xcc\x81.png", b"\xe9\xff.png", b"new\nline.png", b"n" * 251 + b".png", b"-rf.png"]
+    names = [
+        b"caf\xc3\xa9.png",
+        b"cafe\xcc\x81.png",
+        b"\xe9\xff.png",
+        b"new\nline.png",
+        b"n" * 251 + b".png",
+        b"-rf.png",
+    ]
     for number, name in enumerate(names):
         _write(Path(os.fsdecode(os.path.join(os.fsencode(first), "ünï".encode(), name))), data, 10**18 + number)
     _write(second / ".hidden.png", data, 10**18, mode=0o444)

@@ -57,9 +57,13 @@ class Fault:
                 words[1].write(words[0].read(100))
                 words[1].flush()
                 die()
-            result = call(*words, **options)
-            if mine:
-                die()
+            try:
+                result = call(*words, **options)
+            finally:
+                if mine:
+                    die()  # also where the step itself failed
+            if name == "unlink" and self.error == errno.ENOSPC and TRASH in Path(words[0]).parts:
+                self.lasting = False  # what was deleted made room
             return result
 
         return stepping
