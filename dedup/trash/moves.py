@@ -64,6 +64,8 @@ def drop_second_name(path: Path, other: Path) -> None:
     """Remove one of two names of the same file; refuses when they are different files."""
     if not is_same_file(path, other):
         raise FileExistsError(errno.EEXIST, "another file is in the way", str(path))
+    if os.lstat(path).st_nlink < 2:
+        raise FileExistsError(errno.EEXIST, "both paths lead to the only name of one file", str(path))
     os.unlink(path)
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import re
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from dedup.errors import DedupError
 from dedup.scan import TRASH_NAME
-from dedup.store import Catalogue, Entry, Journal
+from dedup.store import Catalogue, Entry, Journal, has_database
 from dedup.trash import moves
 
 UNSETTLED = ("planned", "restoring", "purging")
@@ -27,6 +28,15 @@ def require_plain_trash(root: Path) -> None:
         raise DedupError(
             f"{trash} is not a plain folder, so it cannot be the trash.", "Move it away; nothing in it was touched."
         )
+
+
+def require_folder(root: Path) -> None:
+    """Raises DedupError where a folder that was opened is not there any more, as when its drive was pulled.
+
+    An empty folder may have come in its place, the point where the drive was mounted: its database then is gone too.
+    """
+    if not root.is_dir() or not has_database(root):
+        raise DedupError(f"The folder {root} is gone.", "Connect its drive again; what was done so far is kept.")
 
 
 def settle(store: Catalogue) -> int:
@@ -62,6 +72,8 @@ def _settle(root: Path, journal: Journal, entry: Entry) -> None:
     for target in (trash, place):
         moves.drop_part(target)  # a removal whose keeper went is copied back while its row is still planned
     in_place, in_trash = os.path.lexists(place), os.path.lexists(trash)
+    if not in_place and not in_trash:
+        require_folder(root)
     if in_place and in_trash and entry.state != "purging":
         in_trash = not _drop_from_trash(trash, place, entry)
     if in_trash:
@@ -80,6 +92,7 @@ def _settle(root: Path, journal: Journal, entry: Entry) -> None:
 def _drop_from_trash(trash: Path, place: Path, entry: Entry) -> bool:
     """Resolve half a move: the file in its place wins; whether the trash's name or copy of it went."""
     if moves.is_same_file(trash, place):
-        moves.drop_second_name(trash, place)
+        with suppress(FileExistsError):  # its only name, reached by two paths, stays
+            moves.drop_second_name(trash, place)
         return True
     return moves.drop_second_copy(trash, place, entry.digest)

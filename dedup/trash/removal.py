@@ -16,7 +16,7 @@ from dedup.progress import Cancelled, Progress, Report, Skipped
 from dedup.scan import TRASH_NAME
 from dedup.store import Catalogue, Entry, Journal, folder_lock, removal_lock
 from dedup.trash import moves
-from dedup.trash.checks import Inspector, why_changed, why_outside
+from dedup.trash.checks import Inspector, leads_inside, why_changed, why_outside
 from dedup.trash.plan import Plan, Removal
 from dedup.trash.recovery import require_plain_trash, settle
 
@@ -87,16 +87,17 @@ def execute(plan: Plan, open_store: OpenStore, report: Report) -> Outcome:
         # Nested folders have databases of their own, so one removal at a time on this machine;
         # and the keepers' folders too: nobody may remove a keeper between its check and the move.
         locks.enter_context(removal_lock())
-        for folder in sorted({*plan.folders, *outcome.folders}):
-            if os.path.isdir(folder):
-                locks.enter_context(folder_lock(Path(folder)))
-        for folder, removals in plan.by_folder().items():
+        # Resolved, since a plan edited by hand may name one folder in two spellings.
+        folders = {Path(folder).resolve() for folder in (*plan.folders, *outcome.folders) if os.path.isdir(folder)}
+        for folder in sorted(folders):
+            locks.enter_context(folder_lock(folder, "removing"))
+        for named, removals in plan.by_folder().items():
             waiting = _inside(removals, outcome)
             if not waiting:
                 continue
             try:
-                require_plain_trash(Path(folder))
-                with open_store(Path(folder)) as store:
+                require_plain_trash(Path(named))
+                with open_store(Path(named)) as store:
                     settle(store)
                     _execute_folder(store, len(plan.removals), waiting, inspector, outcome, report)
             except Cancelled:
@@ -163,8 +164,13 @@ def _move(root: Path, entry: Entry, removal: Removal) -> str | None:
         moves.move_away(place, trash)
     except OSError as problem:
         return f"cannot be moved: {problem.strerror or problem}"
-    # A keeper that went with it was the same file by another name; what moved may be a version just saved.
-    reason = why_changed(removal.keeper, "its keeper") or why_changed(removal.file, "it", at=trash)
+    # A keeper that went with it was the same file by another name; what moved may be a version just saved, and
+    # where times are coarse only its bytes tell. A folder may have become a link in between.
+    reason = (
+        why_changed(removal.keeper, "its keeper")
+        or why_changed(removal.file, "it", read_bytes=True, at=trash)
+        or (None if leads_inside(trash, root / TRASH_NAME) else "the trash became a link to elsewhere")
+    )
     if reason is None:
         return None
     try:

@@ -17,11 +17,11 @@ from dedup.progress import Cancelled, Progress, Report, Skipped
 from dedup.scan import TRASH_NAME
 from dedup.store import Catalogue, Entry, Journal, database_path, folder_lock
 from dedup.trash import moves
-from dedup.trash.checks import is_in_trash
-from dedup.trash.recovery import RUN_ID, UNSETTLED, settle
+from dedup.trash.checks import is_in_trash, leads_inside
+from dedup.trash.recovery import RUN_ID, UNSETTLED, require_folder, settle
 from dedup.trash.removal import Outcome
 
-LAST_COPY = "the picture kept instead is gone or changed: this may be the last copy"
+LAST_COPY = "it or the picture kept instead is gone or changed: this may be the last copy"
 NOT_OURS = "a link leads out of the trash here; left as it is"
 
 
@@ -29,7 +29,7 @@ NOT_OURS = "a link leads out of the trash here; left as it is"
 class Run:
     """One removal run as far as it still lies in this folder's trash; ``folders`` are all it touched.
 
-    ``without_keeper`` counts the files whose kept picture is gone or changed since.
+    ``without_keeper`` counts the files that changed in the trash, or whose kept picture is gone or changed since.
     """
 
     id: str
@@ -48,7 +48,7 @@ def has_trash(root: Path) -> bool:
 def runs_in_trash(store: Catalogue) -> list[Run]:
     """The runs with files in the trash, newest first; as they were last settled while another process works."""
     try:
-        with folder_lock(store.root):
+        with folder_lock(store.root, "looking into its trash"):
             return _settled_runs(store)
     except FolderBusy:
         return _runs(store)
@@ -66,7 +66,7 @@ def undo(store: Catalogue, run_id: str | None, report: Report) -> Outcome:
     it as "name (restored).ext", which is listed. Raises DedupError when there is no such run.
     """
     journal = Journal(store)
-    with folder_lock(store.root):
+    with folder_lock(store.root, "bringing pictures back"):
         run = _chosen(_settled_runs(store), run_id, store.root)
         outcome = Outcome(run.id, run.folders)
         _for_each(
@@ -88,7 +88,7 @@ def purge(store: Catalogue, run_id: str | None, report: Report, *, last_copies: 
     """
     journal = Journal(store)
     outcome = Outcome(run_id or "")
-    with folder_lock(store.root):
+    with folder_lock(store.root, "emptying its trash"):
         runs = _settled_runs(store)
         wanted = runs if run_id is None else [_chosen(runs, run_id, store.root)]
         _for_each(
@@ -116,9 +116,15 @@ def _runs(store: Catalogue) -> list[Run]:
         entries = journal.entries(run_id, ("moved",))
         if entries:
             size = sum(entry.size for entry in entries)
-            alone = sum(not _keeper_lives(entry) for entry in entries)
+            alone = sum(_may_be_last_copy(store.root, entry) for entry in entries)
             found.append(Run(run_id, started_at, tuple(folders), len(entries), size, alone))
     return found
+
+
+def _may_be_last_copy(root: Path, entry: Entry) -> bool:
+    """Whether the picture kept instead is gone or changed, or what lies in the trash is not what was removed."""
+    trash = root / entry.trash_path
+    return not _keeper_lives(entry) or (os.path.lexists(trash) and not _has_digest(trash, entry))
 
 
 def _keeper_lives(entry: Entry) -> bool:
@@ -146,16 +152,17 @@ def _restore(root: Path, journal: Journal, entry: Entry, outcome: Outcome) -> No
     """Put one file back, count it, and list what a person should know about it."""
     trash, place = root / entry.trash_path, root / entry.path
     if not os.path.lexists(trash):
+        require_folder(root)
         if _has_digest(place, entry):
             journal.mark([entry], "restored")
         else:
             journal.mark([entry], "lost", "no longer in the trash")
             outcome.refused.append(Skipped(os.fspath(trash), "no longer in the trash; someone else removed it"))
         return
-    if not _leads_inside(trash, root / TRASH_NAME):
+    if not leads_inside(trash, root / TRASH_NAME):
         outcome.refused.append(Skipped(os.fspath(trash), NOT_OURS))
         return
-    if not _leads_inside(place, root):
+    if not leads_inside(place, root):
         outcome.refused.append(Skipped(os.fspath(place), "its folder leads elsewhere now; it stays in the trash"))
         return
     target = _free_place(place)
@@ -188,10 +195,10 @@ def _note_restored(root: Path, journal: Journal, entry: Entry, target: Path, out
 
 def _erase(root: Path, journal: Journal, entry: Entry, outcome: Outcome, *, last_copies: bool) -> None:
     trash = root / entry.trash_path
-    if not last_copies and not _keeper_lives(entry):
+    if not last_copies and _may_be_last_copy(root, entry):
         outcome.refused.append(Skipped(os.fspath(trash), LAST_COPY))
         return
-    if not _leads_inside(trash, root / TRASH_NAME):
+    if not leads_inside(trash, root / TRASH_NAME):
         outcome.refused.append(Skipped(os.fspath(trash), NOT_OURS))
         return
     # The intention first: a crash in between must not leave a row that says the file can be brought back.
@@ -200,7 +207,7 @@ def _erase(root: Path, journal: Journal, entry: Entry, outcome: Outcome, *, last
     try:
         moves.erase(trash)
     except FileNotFoundError:
-        pass  # already gone, which is what was asked for
+        require_folder(root)  # a drive that was pulled is no file that has gone
     except OSError as problem:
         with suppress(DiskFull):
             journal.mark([entry], "moved")
@@ -208,17 +215,6 @@ def _erase(root: Path, journal: Journal, entry: Entry, outcome: Outcome, *, last
         return
     journal.mark([entry], "purged")
     outcome.count(os.fspath(root), entry.size)
-
-
-def _leads_inside(place: Path, root: Path) -> bool:
-    """Whether the folders on the way to a place, as far as they exist, are the root's own, no link leading out."""
-    existing = place.parent
-    while not os.path.lexists(existing):
-        existing = existing.parent
-    try:
-        return existing.resolve(strict=True).is_relative_to(root.resolve())
-    except (OSError, RuntimeError):
-        return False
 
 
 def _free_place(place: Path) -> Path:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import struct
 import subprocess
 import sys
 import time
@@ -69,19 +70,19 @@ class Runner:
         self._process.stdin.close()
         self._process.wait(30)
 
-    def start(self, words: list[str], fault: Fault | None = None, *, user: int = 0) -> Running:
-        """Start the command line with these words; ``user``: under this user's rights, where it is root's to say."""
+    def start(self, words: list[str], fault: Fault | None = None, *, ordinary: bool = False) -> Running:
+        """Start the command line with these words; ``ordinary``: without the powers of root."""
         log = self.home / "said"
         log.with_suffix(".steps").unlink(missing_ok=True)
-        request = {"words": words, "fault": asdict(fault) if fault else None, "log": str(log), "user": user}
+        request = {"words": words, "fault": asdict(fault) if fault else None, "log": str(log), "ordinary": ordinary}
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
         return Running(self, self.read()["pid"], log)
 
-    def run(self, words: list[str], fault: Fault | None = None, *, user: int = 0) -> Ended:
+    def run(self, words: list[str], fault: Fault | None = None, *, ordinary: bool = False) -> Ended:
         """Run the command line to its end, whichever that is."""
-        return self.start(words, fault, user=user).wait()
+        return self.start(words, fault, ordinary=ordinary).wait()
 
     def read(self) -> dict[str, Any]:
         """The runner's next answer."""
@@ -132,10 +133,8 @@ def _be_the_child(request: dict[str, Any]) -> None:
         os.dup2(log, 1)
         os.dup2(log, 2)
         fault = Fault(**request["fault"]) if request["fault"] else None
-        if request["user"]:
-            os.setgroups([])
-            os.setgid(request["user"])
-            os.setuid(request["user"])
+        if request["ordinary"] and os.geteuid() == 0:
+            _give_up_powers()
         if fault:
             steps = os.open(Path(request["log"]).with_suffix(".steps"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
             fault.taken = _Written(steps)
@@ -153,6 +152,15 @@ def _be_the_child(request: dict[str, Any]) -> None:
         traceback.print_exc()
     finally:
         os._exit(code)
+
+
+def _give_up_powers() -> None:
+    """Root without its powers (capset of linux/capability.h): permissions count as for anyone else."""
+    import ctypes
+
+    header = struct.pack("=Ii", 0x20080522, 0)
+    if ctypes.CDLL(None, use_errno=True).capset(header, bytes(24)):
+        raise OSError(ctypes.get_errno(), "the powers of root cannot be given up")
 
 
 class _Written(list[str]):

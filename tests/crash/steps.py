@@ -27,6 +27,7 @@ STEPS_OF_SQLITE = ("BEGIN", "COMMIT", "INSERT INTO JOURNAL", "UPDATE JOURNAL", "
 @dataclass(slots=True)
 class Fault:
     """What goes wrong: at which step (from 1; 0: nothing), ``before``, ``after`` or in the ``middle`` of it.
+    With the moment ``stop`` the process only waits there until it is continued.
 
     With an ``error`` (a number of errno) the step fails with it instead of the process being killed, and with
     ``lasting`` every later one too. ``only``: the steps whose name starts so are counted, no others.
@@ -51,6 +52,9 @@ class Fault:
             if self.error and (number == self.step or (self.lasting and 0 < self.step < number)):
                 raise self._as_error(name)
             mine = number == self.step and not self.error
+            if mine and self.moment == "stop":
+                os.kill(os.getpid(), signal.SIGSTOP)
+                return call(*words, **options)
             if mine and self.moment == "before":
                 die()
             if mine and self.moment == "middle" and name == "copyfileobj":
