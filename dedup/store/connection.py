@@ -82,7 +82,8 @@ def _note_foreign_table(connection: sqlite3.Connection, last_written: int | None
 def _bring_along(root: Path, path: Path) -> None:
     """Let a folder that has become read-only keep the work done while it was not."""
     inside = root / DATABASE_NAME
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if path != inside:  # a picture folder that has gone, its drive pulled, is not made anew
+        path.parent.mkdir(parents=True, exist_ok=True)
     if path != inside and inside.exists() and not path.exists():
         # With its time, by which pictures changed since are told, and what is not yet written back into it.
         shutil.copy2(inside, path)

@@ -67,7 +67,8 @@ def _held(path: Path, message: str, doing: str) -> Iterator[None]:
         _write(holder, json.dumps({"pid": os.getpid(), "host": _host(), "doing": doing, "since": time.time()}))
         yield
     finally:
-        _write(holder, "")
+        if holder.exists():  # and the drive was not pulled meanwhile
+            _write(holder, "")
         lock.release()
 
 

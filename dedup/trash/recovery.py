@@ -39,6 +39,12 @@ def require_folder(root: Path) -> None:
         raise DedupError(f"The folder {root} is gone.", "Connect its drive again; what was done so far is kept.")
 
 
+def require_writable(root: Path) -> None:
+    """Raises DedupError where the journal would be kept elsewhere than beside the files it speaks of."""
+    if not os.access(root, os.W_OK):
+        raise DedupError(f"{root} cannot be written.", "Ask its owner for permission; nothing was moved.")
+
+
 def settle(store: Catalogue) -> int:
     """Bring unfinished rows of the journal in line with the disk; how many there were.
 

@@ -18,7 +18,7 @@ from dedup.store import Catalogue, Entry, Journal, folder_lock, removal_lock
 from dedup.trash import moves
 from dedup.trash.checks import Inspector, leads_inside, why_changed, why_outside
 from dedup.trash.plan import Plan, Removal
-from dedup.trash.recovery import require_plain_trash, settle
+from dedup.trash.recovery import require_plain_trash, require_writable, settle
 
 # The files moved between two commits; after a crash the disk says which of them moved.
 ENTRIES_PER_COMMIT = 32
@@ -97,6 +97,7 @@ def execute(plan: Plan, open_store: OpenStore, report: Report) -> Outcome:
                 continue
             try:
                 require_plain_trash(Path(named))
+                require_writable(Path(named))
                 with open_store(Path(named)) as store:
                     settle(store)
                     _execute_folder(store, len(plan.removals), waiting, inspector, outcome, report)

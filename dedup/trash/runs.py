@@ -18,7 +18,7 @@ from dedup.scan import TRASH_NAME
 from dedup.store import Catalogue, Entry, Journal, database_path, folder_lock
 from dedup.trash import moves
 from dedup.trash.checks import is_in_trash, leads_inside
-from dedup.trash.recovery import RUN_ID, UNSETTLED, require_folder, settle
+from dedup.trash.recovery import RUN_ID, UNSETTLED, require_folder, require_writable, settle
 from dedup.trash.removal import Outcome
 
 LAST_COPY = "it or the picture kept instead is gone or changed: this may be the last copy"
@@ -67,6 +67,7 @@ def undo(store: Catalogue, run_id: str | None, report: Report) -> Outcome:
     """
     journal = Journal(store)
     with folder_lock(store.root, "bringing pictures back"):
+        require_writable(store.root)
         run = _chosen(_settled_runs(store), run_id, store.root)
         outcome = Outcome(run.id, run.folders)
         _for_each(
@@ -89,6 +90,7 @@ def purge(store: Catalogue, run_id: str | None, report: Report, *, last_copies: 
     journal = Journal(store)
     outcome = Outcome(run_id or "")
     with folder_lock(store.root, "emptying its trash"):
+        require_writable(store.root)
         runs = _settled_runs(store)
         wanted = runs if run_id is None else [_chosen(runs, run_id, store.root)]
         _for_each(
