@@ -104,14 +104,17 @@ def why_changed(stamp: FileStamp, name: str, *, read_bytes: bool = False, at: Pa
 
 
 def leads_inside(place: Path, root: Path) -> bool:
-    """Whether the folders on the way to a place, as far as they exist, are the root's own, no link leading out."""
+    """Whether the folders on the way to a place, as far as they exist, are the root's own, no link leading out.
+
+    A root that is a link itself has nothing inside.
+    """
     if ".." in place.parts:
         return False  # what leads up again cannot be followed where a folder on the way does not exist
     existing = place.parent
     while not os.path.lexists(existing):
         existing = existing.parent
     try:
-        return existing.resolve(strict=True).is_relative_to(root.resolve())
+        return existing.resolve(strict=True).is_relative_to(root.parent.resolve() / root.name)
     except (OSError, RuntimeError):
         return False
 

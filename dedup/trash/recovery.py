@@ -12,6 +12,7 @@ from dedup.errors import DedupError
 from dedup.scan import TRASH_NAME
 from dedup.store import Catalogue, Entry, Journal, has_database
 from dedup.trash import moves
+from dedup.trash.checks import leads_inside
 
 UNSETTLED = ("planned", "restoring", "purging")
 RUN_ID = re.compile(r"\d{8}-\d{6}-\d{6}-[0-9a-f]{4}")
@@ -81,7 +82,7 @@ def _settle(root: Path, journal: Journal, entry: Entry) -> None:
     if not in_place and not in_trash:
         require_folder(root)
     if in_place and in_trash and entry.state != "purging":
-        in_trash = not _drop_from_trash(trash, place, entry)
+        in_trash = not _drop_from_trash(root, trash, place, entry)
     if in_trash:
         journal.mark([entry], "moved", "")
     elif entry.state == "purging":
@@ -95,8 +96,10 @@ def _settle(root: Path, journal: Journal, entry: Entry) -> None:
         journal.mark([entry], "lost", "neither in its place nor in the trash")
 
 
-def _drop_from_trash(trash: Path, place: Path, entry: Entry) -> bool:
+def _drop_from_trash(root: Path, trash: Path, place: Path, entry: Entry) -> bool:
     """Resolve half a move: the file in its place wins; whether the trash's name or copy of it went."""
+    if not leads_inside(trash, root / TRASH_NAME):
+        return False  # a row that was tampered with, or a folder that became a link: nothing out there is ours
     if moves.is_same_file(trash, place):
         with suppress(FileExistsError):  # its only name, reached by two paths, stays
             moves.drop_second_name(trash, place)
