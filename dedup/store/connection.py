@@ -7,7 +7,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from dedup import settings
@@ -131,6 +131,9 @@ def transaction(connection: sqlite3.Connection, path: Path, *, reading: bool = F
             raise
         connection.execute("COMMIT")
     except sqlite3.Error as problem:
+        if connection.in_transaction:  # a commit that failed; the next one may go through
+            with suppress(sqlite3.Error):
+                connection.execute("ROLLBACK")
         raise explained(problem, path) from problem
 
 

@@ -7,6 +7,7 @@ import hashlib
 import os
 import shutil
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from dedup import images
@@ -15,6 +16,7 @@ from dedup import images
 _NO_HARD_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EACCES}
 
 PART_PREFIX = ".dedup-part-"
+ASIDE_PREFIX = ".dedup-aside-"
 
 
 def move_away(source: Path, target: Path) -> None:
@@ -87,7 +89,24 @@ def drop_part(target: Path) -> None:
 
 def part_of(target: Path) -> Path:
     """The name under which a copy to another volume grows until it is whole."""
-    return target.with_name(PART_PREFIX + hashlib.sha256(os.fsencode(target.name)).hexdigest()[:16])
+    return target.with_name(PART_PREFIX + _short_name(target))
+
+
+def aside_of(path: Path) -> Path:
+    """The name under which a file is set aside for a moment, to be looked at before it goes."""
+    return path.with_name(ASIDE_PREFIX + _short_name(path))
+
+
+def _short_name(path: Path) -> str:
+    return hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]
+
+
+def bring_back_aside(path: Path) -> None:
+    """Give a file its name back that a crash left set aside; where the name is taken meanwhile, both stay."""
+    aside = aside_of(path)
+    if os.path.lexists(aside):
+        with suppress(FileExistsError):
+            _name_part(aside, path)
 
 
 def erase(path: Path) -> None:
@@ -156,10 +175,24 @@ def _copy_across(source: Path, target: Path) -> None:
         drop_part(target)
         raise
     try:
-        os.unlink(source)
+        _delete_copied(source, before)
     except OSError:
         if os.path.lexists(source):
             os.unlink(target)  # a source that cannot be removed stays, and then alone
+        raise
+
+
+def _delete_copied(source: Path, copied: os.stat_result) -> None:
+    """Delete what was copied, and no version saved since: it loses its name first, is looked at, and only then goes."""
+    aside = aside_of(source)
+    _rename_to_free_place(source, aside)
+    try:
+        now = os.lstat(aside)
+        if (now.st_ino, now.st_size, now.st_mtime_ns) != (copied.st_ino, copied.st_size, copied.st_mtime_ns):
+            raise OSError(errno.EBUSY, "it changed while it was copied to the other volume", str(source))
+        os.unlink(aside)
+    except OSError:
+        bring_back_aside(source)
         raise
 
 

@@ -77,6 +77,7 @@ def _drop_empty_runs(trash: Path, holding: set[str]) -> None:
 def _settle(root: Path, journal: Journal, entry: Entry) -> None:
     place, trash = root / (entry.restored_path or entry.path), root / entry.trash_path
     for target in (trash, place):
+        moves.bring_back_aside(target)
         moves.drop_part(target)  # a removal whose keeper went is copied back while its row is still planned
     in_place, in_trash = os.path.lexists(place), os.path.lexists(trash)
     if not in_place and not in_trash:

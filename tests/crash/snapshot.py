@@ -11,7 +11,7 @@ from pathlib import Path
 
 TRASH = ".dedup-trash"
 OWN = "image_database"
-PART = ".dedup-part-"
+PART = (".dedup-part-", ".dedup-aside-")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,8 @@ def contents(root: Path, *, trash: bool) -> Counter[str]:
             continue
         for name in files:
             path = os.path.join(parent, name)
-            if not name.startswith((OWN, PART)) and stat.S_ISREG(os.lstat(path).st_mode):
+            # A file set aside for a moment is whole, and gets its name back; half a copy is nothing.
+            if not name.startswith((OWN, PART[0])) and stat.S_ISREG(os.lstat(path).st_mode):
                 found[digest(path)] += 1
     return found
 

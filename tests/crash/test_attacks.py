@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -124,6 +125,29 @@ def test_a_keeper_changed_within_its_size_and_time_saves_the_rest_of_its_copies(
     assert [row.reason for row in outcome.refused] == ["its keeper has other bytes than when it was indexed"]
     assert copies[1].exists()
     assert workflow.purge(folder, None, silent).files == 0, "its keeper is no longer the picture"
+
+
+def test_a_version_saved_just_before_the_source_of_a_copy_goes_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, target = tmp_path / "a.png", tmp_path / "other" / "a.png"
+    source.write_bytes(drawn(1))
+    really_rename = os.rename
+
+    def rename(one: Path, other: Path) -> None:
+        if Path(one).parent != Path(other).parent:
+            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+        if Path(one) == source:
+            (tmp_path / "new").write_bytes(drawn(2))
+            os.replace(tmp_path / "new", source)  # as editors save
+        really_rename(one, other)
+
+    monkeypatch.setattr(os, "rename", rename)
+    with pytest.raises(OSError, match="changed while it was copied"):
+        moves.move_away(source, target)
+    assert source.read_bytes() == drawn(2)
+    assert not target.exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "other"]
 
 
 @pytest.mark.parametrize("what", ["sub", TRASH])
