@@ -42,6 +42,10 @@ class FolderBusy(DedupError):
     """A folder that another process is working on just now."""
 
 
+class DiskFull(DedupError):
+    """A disk without room for what must be written; deleting something may help."""
+
+
 def command(*words: str) -> str:
     """The line that runs a subcommand as this run was started, to be pasted into a shell."""
     if program() == "dedup":

@@ -8,13 +8,13 @@ import shutil
 import sqlite3
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import wraps
 from pathlib import Path
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from dedup import permissions, settings
-from dedup.errors import DedupError, command
+from dedup.errors import DedupError, DiskFull, command
 from dedup.store.schema import APPLICATION_ID, MIGRATIONS, migrate, version_of
 
 Arguments = ParamSpec("Arguments")
@@ -142,7 +142,8 @@ def _note_foreign_table(connection: sqlite3.Connection, last_written: int | None
 def _bring_along(root: Path, path: Path) -> None:
     """Let a folder that has become read-only keep the work done while it was not."""
     inside = root / DATABASE_NAME
-    permissions.make_folder(path.parent)
+    if path != inside:  # a picture folder that has gone, its drive pulled, is not made anew
+        permissions.make_folder(path.parent)
     if path != inside and inside.exists() and not path.exists():
         # With its time, by which pictures changed since are told, and what is not yet written back into it.
         shutil.copy2(inside, path)
@@ -157,7 +158,7 @@ def explained(problem: Exception, path: Path) -> DedupError:
     if "locked" in text or "busy" in text:
         return DedupError(f"{path} is in use by another program.", "Wait for it to finish, then try again.")
     if "full" in text or ("i/o error" in text and _is_full(path)):
-        return DedupError(f"The disk holding {path} is full.", "Free some space; the work so far is kept.")
+        return DiskFull(f"The disk holding {path} is full.", "Free some space; the work so far is kept.")
     if "readonly" in text or "unable to open" in text:
         return DedupError(f"{path} cannot be written.", "Ask the folder's owner for permission.")
     if "i/o error" in text:
@@ -218,6 +219,9 @@ def transaction(connection: sqlite3.Connection, path: Path, *, reading: bool = F
             raise
         connection.execute("COMMIT")
     except TROUBLE as problem:
+        if connection.in_transaction:  # a commit that failed; the next one may go through
+            with suppress(sqlite3.Error):
+                connection.execute("ROLLBACK")
         raise explained(problem, path) from problem
 
 

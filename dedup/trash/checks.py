@@ -11,10 +11,11 @@ from pathlib import Path
 from dedup import images
 from dedup.companions import Beside, belongs
 from dedup.scan import TRASH_NAME, is_picture_name, is_skipped_folder
-from dedup.tiers import IDENTICAL
+from dedup.tiers import IDENTICAL, TIERS
 from dedup.trash.plan import FileStamp, Plan, Removal
 
 Identity = tuple[int, int]
+Marks = tuple[int, int, int, int, int]
 
 
 @dataclass(slots=True)
@@ -26,7 +27,7 @@ class Inspector:
 
     planned_paths: frozenset[str]
     planned_files: frozenset[Identity]
-    sound_keepers: dict[FileStamp, str | None] = field(default_factory=dict)
+    sound_keepers: dict[FileStamp, Marks | None] = field(default_factory=dict)
     beside: Beside = field(default_factory=Beside)
 
     @classmethod
@@ -40,6 +41,7 @@ class Inspector:
         return (
             why_outside(removal)
             or why_no_picture(removal)
+            or _why_unknown_tier(removal)
             or why_changed(removal.file, "it", read_bytes=True)
             or ("" if removal.last_copy else self._why_keeper_unfit(removal))
             or self.why_not_whole(removal)
@@ -77,17 +79,20 @@ class Inspector:
     def _why_keeper_unsound(self, keeper: FileStamp) -> str | None:
         if keeper.path in self.planned_paths:
             return "its keeper is planned for removal too"
-        if keeper not in self.sound_keepers:
-            # Once per keeper and plan: its bytes are read, since it is all that will be left.
-            self.sound_keepers[keeper] = why_changed(keeper, "its keeper", read_bytes=True)
-        reason = self.sound_keepers[keeper]
-        if reason is None:
-            # Its status is looked at every time: it may have gone a moment ago.
-            reason = why_changed(keeper, "its keeper")
+        reason = self._why_keeper_changed(keeper)
         if reason is None and _identity(os.lstat(keeper.path)) in self.planned_files:
             return "its keeper is the same file as one planned for removal"
         if reason is None and is_in_trash(Path(keeper.path)):
             return "its keeper lies in a trash"
+        return reason
+
+    def _why_keeper_changed(self, keeper: FileStamp) -> str | None:
+        # Its bytes are read, since it is all that will be left: once, and again when anything was done to it since.
+        marks = _marks(keeper.path)
+        if marks is not None and self.sound_keepers.get(keeper) == marks:
+            return None
+        reason = why_changed(keeper, "its keeper", read_bytes=True)
+        self.sound_keepers[keeper] = None if reason else marks
         return reason
 
 
@@ -118,6 +123,9 @@ def why_changed(stamp: FileStamp, name: str, *, read_bytes: bool = False, at: Pa
             return f"{name} is not a regular file any more"
         if (status.st_size, status.st_mtime_ns) != (stamp.size, stamp.mtime_ns):
             return f"{name} has changed since it was indexed"
+        if status.st_size and not read_bytes:
+            with open(path, "rb") as file:
+                file.read(1)  # a network drive may remember a name whose file has gone
         if read_bytes and images.digest(path).hex() != stamp.digest:
             return f"{name} has other bytes than when it was indexed"
     except FileNotFoundError:
@@ -125,6 +133,22 @@ def why_changed(stamp: FileStamp, name: str, *, read_bytes: bool = False, at: Pa
     except (OSError, ValueError) as problem:
         return f"{name} cannot be read: {getattr(problem, 'strerror', None) or problem}"
     return None
+
+
+def leads_inside(place: Path, root: Path) -> bool:
+    """Whether the folders on the way to a place, as far as they exist, are the root's own, no link leading out.
+
+    A root that is a link itself has nothing inside.
+    """
+    if ".." in place.parts:
+        return False  # what leads up again cannot be followed where a folder on the way does not exist
+    existing = place.parent
+    while not os.path.lexists(existing):
+        existing = existing.parent
+    try:
+        return existing.resolve(strict=True).is_relative_to(root.parent.resolve() / root.name)
+    except (OSError, RuntimeError):
+        return False
 
 
 def is_in_trash(path: Path) -> bool:
@@ -147,6 +171,11 @@ def why_no_picture(removal: Removal) -> str | None:
     return None if is_picture_name(Path(removal.file.path).name) else "it is not a picture file"
 
 
+def _why_unknown_tier(removal: Removal) -> str | None:
+    # By its tier a person judged it, and by its tier equal bytes are asked for: a word nobody knows says nothing.
+    return None if removal.tier in TIERS else "the plan calls it a kind of duplicate that there is not"
+
+
 def _why_not_identical(removal: Removal) -> str | None:
     if removal.tier == IDENTICAL and removal.file.digest != removal.keeper.digest:
         return "the plan calls it identical to its keeper, and it is not"
@@ -167,6 +196,19 @@ def _identities(paths: Iterable[str]) -> list[Identity]:
         except (OSError, ValueError):
             continue  # gone already: its own check will say so
     return found
+
+
+def _marks(path: str) -> Marks | None:
+    """What changes when anything is done to a file; asked of the open file, as a network drive may remember names."""
+    try:
+        file = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0))
+    except (OSError, ValueError):
+        return None
+    try:
+        status = os.fstat(file)
+    finally:
+        os.close(file)
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def _identity(status: os.stat_result) -> Identity:

@@ -8,6 +8,7 @@ import os
 import shutil
 import stat
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from dedup import images, permissions
@@ -122,6 +123,8 @@ def drop_second_name(path: Path, other: Path) -> None:
     """Remove one of two names of the same file; refuses when they are different files."""
     if not is_same_file(path, other):
         raise FileExistsError(errno.EEXIST, "another file is in the way", str(path))
+    if os.lstat(path).st_nlink < 2:
+        raise FileExistsError(errno.EEXIST, "both paths lead to the only name of one file", str(path))
     os.unlink(path)
 
 
@@ -161,6 +164,14 @@ def _short_name(path: Path) -> str:
     return hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]
 
 
+def bring_back_aside(path: Path) -> None:
+    """Give a file its name back that a crash left set aside; where the name is taken meanwhile, both stay."""
+    aside = aside_of(path)
+    if os.path.lexists(aside):
+        with suppress(FileExistsError):
+            name_part(aside, path)
+
+
 def write_new(target: Path, data: bytes) -> None:
     """Write a file of ours where none is; FileExistsError when the place is taken. Half a file never has the name."""
     part = part_of(target)
@@ -171,6 +182,23 @@ def write_new(target: Path, data: bytes) -> None:
             writing.flush()
             os.fsync(writing.fileno())
         name_part(part, target)
+    except BaseException:
+        drop_part(target)
+        raise
+
+
+def write_anew(target: Path, data: bytes, mode: int) -> None:
+    """Write a file of ours, whole, with a folder's mode; an older one of ours is replaced and gives its mode."""
+    part = part_of(target)
+    try:
+        drop_part(target)
+        if os.path.lexists(target):
+            mode = stat.S_IMODE(os.lstat(target).st_mode)
+        with permissions.new_file(part, mode) as writing:
+            writing.write(data)
+            writing.flush()
+            os.fsync(writing.fileno())
+        os.replace(part, target)
     except BaseException:
         drop_part(target)
         raise
@@ -245,20 +273,23 @@ def _rename_to_free_place(source: Path, target: Path) -> None:
 def _copy_across(source: Path, target: Path) -> None:
     """Copy to another volume, and only then remove the source."""
     try:
-        _write_part(source, target)
+        copied = _write_part(source, target)
     except BaseException:
         drop_part(target)
         raise
     try:
-        os.unlink(source)
+        _delete_copied(source, copied)
     except OSError:
         if os.path.lexists(source):
             os.unlink(target)  # a source that cannot be removed stays, and then alone
         raise
 
 
-def _write_part(source: Path, target: Path) -> None:
-    """Copy under a name of its own, make it like the source in every way, and only then give it its name."""
+def _write_part(source: Path, target: Path) -> os.stat_result:
+    """Copy under a name of its own, make it like the source in every way, and only then give it its name.
+
+    Returns the status of the source that was copied.
+    """
     part = part_of(target)
     before = os.lstat(source)
     drop_part(target)
@@ -274,6 +305,7 @@ def _write_part(source: Path, target: Path) -> None:
     if (after.st_ino, after.st_size, after.st_mtime_ns) != (before.st_ino, before.st_size, before.st_mtime_ns):
         raise OSError(errno.EBUSY, "it changed while it was copied to the other volume", str(source))
     name_part(part, target)
+    return after
 
 
 def make_alike(source: Path, part: Path) -> None:
@@ -282,6 +314,20 @@ def make_alike(source: Path, part: Path) -> None:
         status = os.lstat(source)
         os.chown(part, status.st_uid, status.st_gid)  # clears set-user-id bits, which copystat then sets
     shutil.copystat(source, part)
+
+
+def _delete_copied(source: Path, copied: os.stat_result) -> None:
+    """Delete what was copied, and no version saved since: it loses its name first, is looked at, and only then goes."""
+    aside = aside_of(source)
+    _rename_to_free_place(source, aside)
+    try:
+        now = os.lstat(aside)
+        if (now.st_ino, now.st_size, now.st_mtime_ns) != (copied.st_ino, copied.st_size, copied.st_mtime_ns):
+            raise OSError(errno.EBUSY, "it changed while it was copied to the other volume", str(source))
+        os.unlink(aside)
+    except OSError:
+        bring_back_aside(source)
+        raise
 
 
 def name_part(part: Path, target: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 from dedup import permissions
 from dedup.errors import DedupError
 from dedup.store import Picture
+from dedup.trash import moves
 
 PLAN_VERSION = 2
 READABLE_VERSIONS = (1, 2)  # the first knew no companions
@@ -118,8 +119,9 @@ def save_plan(plan: Plan, path: Path) -> None:
             raise DedupError(f"{path} is not a regular file.", "Choose another file for the plan.")
         load_plan(path)
     try:
-        permissions.make_file(path, permissions.of_folders(plan.folders))  # it tells names and digests
-        path.write_text(json.dumps({"plan": PLAN_VERSION, **asdict(plan)}, indent=1), encoding="utf-8")
+        text = json.dumps({"plan": PLAN_VERSION, **asdict(plan)}, indent=1)
+        # It tells names and digests: who may not see the pictures may not see it either.
+        moves.write_anew(path, text.encode(), permissions.of_folders(plan.folders))
     except OSError as problem:
         raise DedupError(
             f"The plan cannot be written to {path}: {problem.strerror}.", "Choose another file."

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import secrets
 import time
 from collections.abc import Callable, Sequence
@@ -18,14 +17,13 @@ from dedup.progress import Cancelled, Progress, Report, Skipped
 from dedup.scan import TRASH_NAME
 from dedup.store import Catalogue, Entry, Journal, folder_lock, removal_lock
 from dedup.trash import moves, units
-from dedup.trash.checks import Inspector, why_changed, why_outside
+from dedup.trash.checks import Inspector, leads_inside, why_changed, why_outside
 from dedup.trash.plan import FileStamp, Plan, Removal
-from dedup.trash.recovery import require_plain_trash, settle
+from dedup.trash.recovery import require_plain_trash, require_writable, settle, trash_of
 from dedup.trash.ways import IN_A_CHOSEN_FOLDER, TRASH, Way
 
 # The files moved between two commits; after a crash the disk says which of them moved.
 ENTRIES_PER_COMMIT = 32
-RUN_ID = re.compile(r"\d{8}-\d{6}-\d{6}-[0-9a-f]{4}")
 OpenStore = Callable[[Path], Catalogue]
 
 
@@ -105,16 +103,18 @@ def execute(
         # Nested folders have databases of their own, so one removal at a time on this machine;
         # and the keepers' folders too: nobody may remove a keeper between its check and the move.
         locks.enter_context(removal_lock())
-        for folder in sorted({*plan.folders, *outcome.folders}):
-            if os.path.isdir(folder):
-                locks.enter_context(folder_lock(Path(folder)))
-        for folder, removals in plan.by_folder().items():
+        # Resolved, since a plan edited by hand may name one folder in two spellings.
+        folders = {Path(folder).resolve() for folder in (*plan.folders, *outcome.folders) if os.path.isdir(folder)}
+        for folder in sorted(folders):
+            locks.enter_context(folder_lock(folder, "removing"))
+        for named, removals in plan.by_folder().items():
             waiting = _inside(removals, outcome)
             if not waiting:
                 continue
             try:
-                require_plain_trash(Path(folder))
-                with open_store(Path(folder)) as store:
+                require_plain_trash(Path(named))
+                require_writable(Path(named))
+                with open_store(Path(named)) as store:
                     settle(store)
                     _execute_folder(store, len(plan.removals), waiting, inspector, outcome, report, way)
             except Cancelled:
@@ -216,9 +216,14 @@ def _move(root: Path, entry: Entry, removal: Removal) -> str | None:
         move(place, trash)
     except OSError as problem:
         return f"cannot be moved: {problem.strerror or problem}"
-    # A keeper that went with it was the same file by another name; what moved may be a version just saved.
+    # A keeper that went with it was the same file by another name; what moved may be a version just saved, and
+    # where times are coarse only its bytes tell. A folder may have become a link in between.
     reason = None if removal.last_copy else why_changed(removal.keeper, "its keeper")
-    reason = reason or why_changed(removal.file, "it", at=trash)
+    reason = (
+        reason
+        or why_changed(removal.file, "it", read_bytes=True, at=trash)
+        or (None if leads_inside(trash, trash_of(root, entry)) else "the trash became a link to elsewhere")
+    )
     if reason is None:
         return None
     try:

@@ -5,22 +5,23 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
 from dedup import images
-from dedup.errors import DedupError, FolderBusy
+from dedup.errors import DedupError, DiskFull, FolderBusy
 from dedup.progress import Cancelled, Progress, Report, Skipped
 from dedup.scan import TRASH_NAME
 from dedup.store import Catalogue, Entry, Journal, database_path, folder_lock
 from dedup.trash import linking, moves, units
-from dedup.trash.checks import is_in_trash
+from dedup.trash.checks import is_in_trash, leads_inside
 from dedup.trash.elsewhere import take_back_copy
 from dedup.trash.history import UNDOABLE, history, only, refuse_what_cannot_be_undone
-from dedup.trash.recovery import UNSETTLED, settle
-from dedup.trash.removal import RUN_ID, Outcome
+from dedup.trash.recovery import RUN_ID, UNSETTLED, require_folder, require_writable, settle, trash_of
+from dedup.trash.removal import Outcome
 from dedup.trash.sidecars import remove_sidecars
 from dedup.trash.ways import COPY, HARD_LINK, IN_A_CHOSEN_FOLDER, TRASH
 
@@ -32,7 +33,7 @@ NOT_OURS = "a link leads out of the trash here; left as it is"
 class Run:
     """One run as far as it can still be undone; ``folders`` are all it touched, ``how`` is the way it took.
 
-    ``without_keeper`` counts the files whose kept picture is gone or changed since.
+    ``without_keeper`` counts the files that changed in the trash, or whose kept picture is gone or changed since.
     """
 
     id: str
@@ -57,7 +58,7 @@ def has_trash(root: Path) -> bool:
 def runs_in_trash(store: Catalogue) -> list[Run]:
     """The runs that can be undone, newest first; as they were last settled while another process works."""
     try:
-        with folder_lock(store.root):
+        with folder_lock(store.root, "looking into its trash"):
             return _settled_runs(store)
     except FolderBusy:
         return _runs(store)
@@ -76,7 +77,8 @@ def undo(store: Catalogue, run_id: str | None, report: Report, files: Sequence[s
     it as "name (restored).ext", which is listed. Raises DedupError when there is no such run.
     """
     journal = Journal(store)
-    with folder_lock(store.root):
+    with folder_lock(store.root, "bringing pictures back"):
+        require_writable(store.root)
         runs = _settled_runs(store)
         refuse_what_cannot_be_undone(history(store), run_id)
         run = _chosen(runs, run_id, store.root)
@@ -103,7 +105,8 @@ def purge(store: Catalogue, run_id: str | None, report: Report, *, last_copies: 
     """
     journal = Journal(store)
     outcome = Outcome(run_id or "")
-    with folder_lock(store.root):
+    with folder_lock(store.root, "emptying its trash"):
+        require_writable(store.root)
         runs = [run for run in _settled_runs(store) if run.in_trash]
         wanted = runs if run_id is None else [_chosen(runs, run_id, store.root)]
         _for_each(
@@ -131,9 +134,15 @@ def _runs(store: Catalogue) -> list[Run]:
         entries = journal.entries(run_id, UNDOABLE)
         if entries:
             size = sum(entry.size for entry in entries)
-            alone = sum(not _keeper_lives(entry) for entry in entries)
+            alone = sum(_may_be_last_copy(store.root, entry) for entry in entries)
             found.append(Run(run_id, started_at, tuple(folders), len(entries), size, alone, entries[0].how))
     return found
+
+
+def _may_be_last_copy(root: Path, entry: Entry) -> bool:
+    """Whether the picture kept instead is gone or changed, or what lies in the trash is not what was removed."""
+    trash = root / entry.trash_path
+    return not _keeper_lives(entry) or (os.path.lexists(trash) and not _has_digest(trash, entry))
 
 
 def _keeper_lives(entry: Entry) -> bool:
@@ -164,17 +173,22 @@ def _restore(root: Path, journal: Journal, entry: Entry, outcome: Outcome) -> No
         return
     trash, place = root / entry.trash_path, root / entry.path
     if not os.path.lexists(trash):
-        if _has_digest(place, entry):
+        require_folder(root)
+        if entry.target and not Path(entry.target).is_dir():
+            outcome.refused.append(
+                Skipped(os.fspath(trash), "the folder it was moved to is gone: is its drive connected?")
+            )
+        elif _has_digest(place, entry):
             journal.mark([entry], "restored")
         else:
             journal.mark([entry], "lost", "no longer in the trash")
             outcome.refused.append(Skipped(os.fspath(trash), "no longer in the trash; someone else removed it"))
         return
-    if not _leads_inside(trash, Path(entry.target) if entry.target else root / TRASH_NAME):
+    if not leads_inside(trash, trash_of(root, entry)):
         journal.mark([entry], "moved")
         outcome.refused.append(Skipped(os.fspath(trash), NOT_OURS))
         return
-    if not _leads_inside(place, root):
+    if not leads_inside(place, root):
         journal.mark([entry], "moved")
         outcome.refused.append(Skipped(os.fspath(place), "its folder leads elsewhere now; it stays in the trash"))
         return
@@ -222,33 +236,26 @@ def _note_restored(root: Path, journal: Journal, entry: Entry, target: Path, out
 def _erase(root: Path, journal: Journal, entry: Entry, outcome: Outcome, *, last_copies: bool) -> None:
     trash = root / entry.trash_path
     unit = [one for one in journal.unit_of(entry) if one.state == "moved"]
-    if not last_copies and not all(map(_keeper_lives, unit)):
+    if not last_copies and any(_may_be_last_copy(root, one) for one in unit):
         outcome.refused.append(Skipped(os.fspath(trash), LAST_COPY))
         return
-    if not _leads_inside(trash, root / TRASH_NAME):
+    if not leads_inside(trash, root / TRASH_NAME):
         outcome.refused.append(Skipped(os.fspath(trash), NOT_OURS))
         return
-    # The file goes before its row: on a full disk there is room for the row only then.
+    # The intention first: a crash in between must not leave a row that says the file can be brought back.
+    with suppress(DiskFull):  # then there is room for a row only when the file has gone
+        journal.mark([entry], "purging")
     try:
         moves.erase(trash)
     except FileNotFoundError:
-        pass  # already gone, which is what was asked for
+        require_folder(root)  # a drive that was pulled is no file that has gone
     except OSError as problem:
+        with suppress(DiskFull):
+            journal.mark([entry], "moved")
         outcome.refused.append(Skipped(os.fspath(trash), str(problem.strerror or problem)))
         return
     journal.mark([entry], "purged")
     outcome.count(os.fspath(root), entry.size)
-
-
-def _leads_inside(place: Path, root: Path) -> bool:
-    """Whether the folders on the way to a place, as far as they exist, are the root's own, no link leading out."""
-    existing = place.parent
-    while not os.path.lexists(existing):
-        existing = existing.parent
-    try:
-        return existing.resolve(strict=True).is_relative_to(root.resolve())
-    except (OSError, RuntimeError):
-        return False
 
 
 def _free_place(place: Path) -> Path:

@@ -105,7 +105,7 @@ def import_foreign(
     """
     root = real_folder(folder)
     options = load_options(settings)
-    with Catalogue(root, create=True) as store, folder_lock(root):
+    with Catalogue(root, create=True) as store, folder_lock(root, "importing hashes"):
         trash.settle(store)
         files = scan.list_pictures(root).files
         known, gone = _found_again(store, vectors, {facts.path for facts in files})

@@ -61,7 +61,7 @@ def index(
         # Weights that were named and cannot be read are said even where nothing is left to encode.
         encoder = load_encoder(row, options, report)
         wanted = _identity_of(encoder)
-    with Catalogue(root, create=True) as store, folder_lock(root):
+    with Catalogue(root, create=True) as store, folder_lock(root, "indexing"):
         trash.settle(store)
         listing = scan.list_pictures(root)
         before = scan.compare(listing, store.known())

@@ -35,7 +35,7 @@ class Health:
 def verify(folder: str | Path) -> Health:
     """What is wrong between a folder and its database; changes nothing but unsettled journal rows."""
     root = real_folder(folder)
-    with Catalogue(root) as store, folder_lock(root):
+    with Catalogue(root) as store, folder_lock(root, "checking the database"):
         problems = store.integrity_problems()
         trash.settle(store)
         listing = scan.list_pictures(root)
@@ -55,7 +55,7 @@ def verify(folder: str | Path) -> Health:
 def forget_ghosts(folder: str | Path) -> int:
     """Drop the rows whose files are gone; how many there were. Moved files keep their rows."""
     root = real_folder(folder)
-    with Catalogue(root) as store, folder_lock(root):
+    with Catalogue(root) as store, folder_lock(root, "checking the database"):
         changes = scan.compare(scan.list_pictures(root), store.known())
         gone = hasher.recognise_moved(store, changes).gone
         store.forget(gone)
