@@ -20,7 +20,7 @@ from dedup import __version__, commands, console, jobs, settings
 from dedup.console import Back, Leave, note
 from dedup.encoders import REGISTRY
 from dedup.errors import DedupError
-from dedup.keep import STRATEGIES
+from dedup.keep import CRITERIA, STRATEGIES, understand_chain
 from dedup.settings import BOUNDS, TIERS_MARKED, Settings
 from dedup.store.foreign import COLUMNS
 
@@ -181,8 +181,22 @@ def _add_find_options(parser: argparse.ArgumentParser) -> None:
         "--look-alikes", action="store_true", help="also show pairs at the threshold that could not be verified"
     )
     parser.add_argument("--within", action="store_true", help="with several folders: also pairs inside each of them")
-    parser.add_argument("--keep", choices=list(STRATEGIES), default="largest", help=_strategies_help())
-    parser.add_argument("--keep-all-of", metavar="FOLDER", help="never remove anything from this folder")
+    parser.add_argument("--keep", type=_keep, metavar="RULE", help=_strategies_help())
+    for words, policy in (
+        (("--protect", "--keep-all-of"), "never remove anything from this folder"),
+        (("--prefer",), "keep the pictures of this folder before others"),
+        (("--only-across", "--across"), "compare no two pictures that both lie in this folder or subfolder"),
+    ):
+        parser.add_argument(*words, action="append", default=[], metavar="FOLDER", help=policy + "; may be repeated")
+
+
+def _keep(text: str) -> str:
+    if text not in STRATEGIES:
+        try:
+            understand_chain(text)
+        except DedupError as problem:
+            raise argparse.ArgumentTypeError(str(problem)) from None
+    return text
 
 
 def _threshold(text: str) -> float:
@@ -248,4 +262,6 @@ def _marks_help() -> str:
 
 
 def _strategies_help() -> str:
-    return "; ".join(f"{name}: {text}" for name, text in STRATEGIES.items()) + " (default: largest)"
+    named = "; ".join(f"{name}: {text}" for name, text in STRATEGIES.items())
+    own = ", ".join(one.name for one in CRITERIA)
+    return f"{named}; or your own order, with commas, of: {own} (default: largest, or what 9 Settings says)"

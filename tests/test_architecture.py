@@ -15,9 +15,9 @@ from conftest import PROJECT
 PACKAGE = PROJECT / "dedup"
 # Top to bottom: a room imports only rooms above it. The README shows the same list.
 ORDER = (
-    "errors settings cache progress tiers scan images sample provenance vectors encoders batching store decoding "
-    "hasher match verify verifier keep clusters neighbours filenames comparison trash workflow calibration folders "
-    "wording encoder_table console review jobs menu commands cli "
+    "errors settings cache progress tiers scan images metadata sample provenance vectors encoders batching store "
+    "decoding hasher match verify verifier keep clusters neighbours filenames comparison trash workflow calibration "
+    "folders wording encoder_table console review jobs menu commands cli "
 ).split()
 MODULES = sorted(PACKAGE.rglob("*.py"))
 MOVING_OS = {"rename", "renames", "replace", "remove", "unlink", "rmdir", "removedirs", "truncate"}

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from dedup.errors import DedupError
 from dedup.keep import Group
 from dedup.progress import Progress, Report
-from dedup.review.captions import FACTS, reasons
+from dedup.review.captions import FACTS, reasons, wrapped
 from dedup.review.thumbnails import load_or_explain
 from dedup.store import Picture
 from dedup.wording import dimensions, printable, shortened, size
@@ -67,7 +67,8 @@ def _draw_page(groups: Sequence[Group], before: int, total: int) -> Image.Image:
 
 
 def _draw_group(page: Image.Image, draw: ImageDraw.ImageDraw, group: Group, top: int) -> None:
-    cells = [(group.keeper, GREEN, ["keeper"])]
+    kept = "keeper" + (f"   kept: {group.reason}" if group.reason else "")
+    cells = [(group.keeper, GREEN, wrapped(kept, CHARACTERS, CAPTION_LINES - FACTS))]
     for member in group.others:
         verb, colour = ("remove", RED) if member.marked else ("keep", GREEN)
         cells.append((member.picture, colour, reasons(verb, member, CHARACTERS, CAPTION_LINES - FACTS)))

@@ -190,7 +190,7 @@ class ReviewSession:
     def plan(self) -> Plan:
         """The decisions as a plan; each removal names a picture that stays and that it matches."""
         found = self.found
-        return make_plan(found.encoder, found.threshold, found.folders, self._removals())
+        return make_plan(found.encoder, found.threshold, found.folders, self._removals(), found.rule.protected)
 
     def _removals(self) -> Iterator[tuple[Picture, Picture, float, str]]:
         for one in self.sets:

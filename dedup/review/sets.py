@@ -13,6 +13,7 @@ from dedup.store import Picture
 class SetUnderReview:
     """One set: its pictures (the proposed keeper first), which stays by name, which are to go.
 
+    ``reason``: why the proposed keeper is.
     ``proposed``: what find marked and nobody took back picture by picture; it may be marked again unasked.
     """
 
@@ -21,13 +22,19 @@ class SetUnderReview:
     marked: set[int]
     proposed: set[int] = field(default_factory=set)
     not_duplicates: bool = False
+    reason: str = ""
     _before: set[int] = field(default_factory=set)
 
     @classmethod
     def of(cls, group: Group) -> SetUnderReview:
         """The set as the keep rule proposes it."""
         marked = {number for number, member in enumerate(group.others, 1) if member.marked}
-        return cls(group.pictures, 0, marked, set(marked))
+        return cls(group.pictures, 0, marked, set(marked), reason=group.reason)
+
+    @property
+    def kept_because(self) -> str:
+        """Why the keeper is the one: what the rule says of it, or that a person chose it."""
+        return self.reason if self.keeper == 0 else "your choice"
 
     @property
     def kept(self) -> list[int]:

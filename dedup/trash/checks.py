@@ -12,6 +12,7 @@ from dedup import images
 from dedup.scan import TRASH_NAME, is_picture_name, is_skipped_folder
 from dedup.tiers import IDENTICAL
 from dedup.trash.plan import FileStamp, Plan, Removal
+from dedup.trash.protection import Protected
 
 Identity = tuple[int, int]
 
@@ -25,18 +26,20 @@ class Inspector:
 
     planned_paths: frozenset[str]
     planned_files: frozenset[Identity]
+    protected: Protected
     sound_keepers: dict[FileStamp, str | None] = field(default_factory=dict)
 
     @classmethod
     def of(cls, plan: Plan) -> Inspector:
         """An inspector that knows every file the plan would remove."""
         paths = frozenset(removal.file.path for removal in plan.removals)
-        return cls(paths, frozenset(_identities(paths)))
+        return cls(paths, frozenset(_identities(paths)), Protected.of(plan.protected))
 
     def why_not(self, removal: Removal) -> str | None:
         """The reason this removal must not happen now, or None when it may."""
         return (
             why_outside(removal)
+            or self.protected.why_not(removal)
             or _why_no_picture(removal)
             or why_changed(removal.file, "it", read_bytes=True)
             or self._why_keeper_unsound(removal.keeper)

@@ -17,6 +17,7 @@ from dedup.workflow.importing import (
     import_foreign,
 )
 from dedup.workflow.indexing import IndexResult, index, load_encoder, load_options
+from dedup.workflow.policies import rule_of, with_folders
 from dedup.workflow.removing import dry_run, purge, remove, runs, undo
 from dedup.workflow.sets import HeldSet, comparable_sets, held_sets, length_of, ranked_sets, wanted_set
 from dedup.workflow.upkeep import Health, forget_ghosts, is_indexed, status, verify, waiting_to_be_indexed
@@ -53,10 +54,12 @@ __all__ = [
     "ranked_sets",
     "remember_not_duplicates",
     "remove",
+    "rule_of",
     "runs",
     "status",
     "undo",
     "verify",
     "waiting_to_be_indexed",
     "wanted_set",
+    "with_folders",
 ]

@@ -12,7 +12,7 @@ from dedup import comparison, filenames, scan, trash
 from dedup.cache import Cached
 from dedup.comparison import Wanted
 from dedup.errors import DedupError
-from dedup.keep import MARKS, Group, KeepRule, Match, keep_order, make_groups
+from dedup.keep import MARKS, Evidence, Group, Headers, KeepRule, Match, Ranking, make_groups
 from dedup.neighbours import Depth, Dismissed, Neighbours, nothing_dismissed
 from dedup.progress import Report, Skipped
 from dedup.provenance import Provenance
@@ -27,6 +27,7 @@ from dedup.store import (
 )
 from dedup.trash import Plan
 from dedup.verifier import Verifier
+from dedup.workflow.policies import numbered_apart, real_places
 
 UNMARKED = "Look-alikes of {encoder} are often different pictures: they are shown unmarked, for you to judge."
 CUT = (
@@ -62,7 +63,7 @@ class FindOptions:
     The threshold is in the unit of the encoder's metric. ``wanted`` narrows the sets to compare. ``mark`` names what
     may be marked for removal (a key of ``keep.MARKS``); pairs that only look alike are shown with ``look_alikes`` or
     where they may be marked. Pairs from ``candidates`` on (the encoder's own without it), the ``neighbours`` nearest
-    of each picture, are verified.
+    of each picture, are verified. No two pictures that both lie in one folder of ``across`` are compared.
     """
 
     wanted: Wanted = field(default_factory=Wanted)
@@ -74,6 +75,7 @@ class FindOptions:
     candidates: float | None = None
     neighbours: int = 20
     max_megapixels: int = 100
+    across: tuple[str, ...] = ()
 
 
 def find(folders: Sequence[str | Path], options: FindOptions, report: Report) -> Found:
@@ -95,20 +97,19 @@ def find(folders: Sequence[str | Path], options: FindOptions, report: Report) ->
         similarity = comparison.as_similarity(threshold, provenance)
         verifier = Verifier(pictures, roots, options.max_megapixels, report)
         stack.callback(verifier.close)
-        neighbours = _neighbours(gathered, stores, provenance, similarity, options, within, verifier, report)
-        rule = options.rule
-        edits = neighbours.settle(
-            lambda number: keep_order(number, pictures[number], rule, (), neighbours.closeness), compare=rule.best
-        )
+        headers = Headers()
+        neighbours = _neighbours(gathered, stores, provenance, similarity, options, within, verifier, headers, report)
+        evidence = Evidence(headers, neighbours.is_enlarged, neighbours.closeness)
+        edits = neighbours.settle(Ranking(pictures, options.rule, evidence).key, compare=options.rule.needs_detail)
         groups = make_groups(
             pictures,
             neighbours.candidates(),
             neighbours.matches_of,
-            rule,
+            options.rule,
             mark=MARKS[options.mark],
             edits=edits,
             may_be_sure=neighbours.may_be_sure,
-            closeness=neighbours.closeness,
+            evidence=evidence,
         )
     return Found(
         provenance.encoder,
@@ -133,30 +134,36 @@ def _neighbours(
     options: FindOptions,
     within: bool,
     verifier: Verifier,
+    headers: Headers,
     report: Report,
 ) -> Neighbours:
     """Who matches whom among the gathered pictures."""
+    across = real_places(options.across)
+    folders = numbered_apart(gathered.pictures, gathered.folders, within, across) if across else gathered.folders
     lowest = min(similarity, comparison.lowest_candidate(options.candidates, provenance))
     return Neighbours(
         gathered.pictures,
         gathered.vectors,
-        gathered.folders,
+        folders,
         similarity,
         verify=verifier,
         depth=Depth(lowest, options.neighbours),
         look_alikes=options.look_alikes or options.mark == "all",
-        within=within,
+        within=within and not across,
         dismissed=NotDuplicates(stores),
         sure=comparison.marks(provenance),
         device=comparison.matching_device(len(gathered.pictures), provenance.dim),
         report=report,
-        memory=partial(_remembered, [store.root for store in stores], provenance, within),
+        memory=partial(_remembered, [store.root for store in stores], provenance, within, across),
+        from_camera=headers.from_camera,
     )
 
 
-def _remembered(roots: Sequence[Path], provenance: Provenance, within: bool, what: str) -> Cached:
+def _remembered(
+    roots: Sequence[Path], provenance: Provenance, within: bool, across: Sequence[Path], what: str
+) -> Cached:
     """Where what was found among these folders is kept; among others, or with another encoder, it is found anew."""
-    names = what, str(within), str(provenance), *map(str, roots)
+    names = what, str(within), str(provenance), *map(str, roots), *(f"across {folder}" for folder in across)
     return Cached("matches", ".npz", names)
 
 
@@ -170,6 +177,7 @@ def _notices(encoder: str, sure: bool, options: FindOptions, cut: int) -> list[s
 def find_by_name(folders: Sequence[str | Path], settings: Settings, report: Report) -> Found:
     """The copies that their names suggest and their contents confirm; needs no index."""
     roots = _distinct(folders)
+    rule = KeepRule(real_places(settings.protected), tuple(roots))
     groups: list[Group] = []
     seen: set[tuple[int, int]] = set()
     # A file in nested folders belongs to the inner one, and is offered once.
@@ -179,10 +187,14 @@ def find_by_name(folders: Sequence[str | Path], settings: Settings, report: Repo
         seen.update(found.identity for found in listing.files)
         dismissed = _dismissed_in(root)
         for group in filenames.find_copies(listing, settings.max_megapixels, report):
-            others = tuple(one for one in group.others if not dismissed(group.keeper.digest, one.picture.digest))
+            others = tuple(
+                one
+                for one in group.others
+                if not dismissed(group.keeper.digest, one.picture.digest) and not rule.keeps(one.picture)
+            )
             if others:
                 groups.append(replace(group, others=others))
-    return Found("file names", 1.0, roots, len(seen), [], groups, KeepRule(), filenames.relation)
+    return Found("file names", 1.0, roots, len(seen), [], groups, rule, filenames.relation)
 
 
 def plan_marked(found: Found) -> Plan:
@@ -197,6 +209,7 @@ def plan_marked(found: Found) -> Plan:
             for member in group.others
             if member.marked
         ),
+        found.rule.protected,
     )
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
-from dedup import trash
+from dedup import settings, trash
 from dedup.errors import DedupError
 from dedup.progress import Report
 from dedup.scan import real_folder
@@ -15,13 +16,16 @@ from dedup.trash import Outcome, Plan, Run
 
 
 def remove(plan: Plan, report: Report) -> Outcome:
-    """Carry out a plan; each file and its keeper are checked at the moment of removal."""
-    return trash.execute(plan, lambda folder: Catalogue(folder, create=True), report)
+    """Carry out a plan; each file and its keeper are checked at the moment of removal.
+
+    What lies in a folder that the settings protect by then stays, whatever the plan says.
+    """
+    return trash.execute(_protecting(plan), lambda folder: Catalogue(folder, create=True), report)
 
 
 def dry_run(plan: Plan, report: Report) -> Outcome:
     """What ``remove`` would do now; changes nothing."""
-    return trash.inspect(plan, report)
+    return trash.inspect(_protecting(plan), report)
 
 
 def runs(folder: str | Path) -> list[Run]:
@@ -43,6 +47,11 @@ def purge(folder: str | Path, run_id: str | None, report: Report, *, last_copies
     """Delete a run (or everything) from a folder's trash for good; see ``trash.purge``."""
     with _with_trash(folder) as store:
         return trash.purge(store, run_id, report, last_copies=last_copies)
+
+
+def _protecting(plan: Plan) -> Plan:
+    """The plan with the protected folders of the settings beside its own."""
+    return replace(plan, protected=tuple(dict.fromkeys((*plan.protected, *settings.load().protected))))
 
 
 def _with_trash(folder: str | Path) -> Catalogue:
