@@ -256,7 +256,6 @@ def as_json(found: Found) -> dict[str, Any]:
         "groups": [
             {
                 "keeper": _facts(group.keeper),
-                "kept_because": group.reason,
                 "others": [
                     {
                         **_facts(member.picture),
@@ -268,6 +267,7 @@ def as_json(found: Found) -> dict[str, Any]:
                     }
                     for member in group.others
                 ],
+                "kept_because": group.reason,
             }
             for group in found.groups
         ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 from PIL import ExifTags, Image
 
-from dedup.images import FORMATS, register_formats
+from dedup.images import FORMATS, PNG_SIGNATURE, register_formats
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +30,24 @@ def read_metadata(path: Path) -> Metadata:
     register_formats()
     try:
         with Image.open(path, formats=[name for name in FORMATS if name in Image.OPEN]) as image:
-            if image.format == "PNG" and "exif" not in image.info:
-                return Metadata()  # Pillow would decode the whole picture to look behind it
-            exif = image.getexif()
+            exif = _exif_of_png(path) if image.format == "PNG" else image.getexif()
             return Metadata(_taken(exif.get_ifd(ExifTags.IFD.Exif)), _place(exif.get_ifd(ExifTags.IFD.GPSInfo)))
     except Exception:  # decoders raise anything; metadata that cannot be read is none
         return Metadata()
+
+
+def _exif_of_png(path: Path) -> Image.Exif:
+    """The EXIF block of a PNG, which often lies behind the pixels: Pillow would decode them all to find it."""
+    exif = Image.Exif()
+    with path.open("rb") as file:
+        file.seek(len(PNG_SIGNATURE))
+        while len(head := file.read(8)) == 8:
+            length, kind = int.from_bytes(head[:4], "big"), head[4:]
+            if kind == b"eXIf":
+                exif.load(file.read(length))
+                break
+            file.seek(length + 4, os.SEEK_CUR)  # the checksum too
+    return exif
 
 
 def _taken(tags: dict[int, Any]) -> str:

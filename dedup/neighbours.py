@@ -33,7 +33,7 @@ from dedup.match import (
 from dedup.progress import Progress, Report, silent
 from dedup.provenance import BITS, Provenance
 from dedup.store import Picture
-from dedup.tiers import EDITED, IDENTICAL, LOOK_ALIKE
+from dedup.tiers import IDENTICAL, LOOK_ALIKE
 from dedup.vectors import Rows, Vectors
 from dedup.verifier import FLAT_CONTRAST
 from dedup.verify.verification import Verification, sentence
@@ -206,7 +206,7 @@ class Neighbours:
         """
         if link.seen is None or not link.is_duplicate:
             return 0
-        if link.seen.edit or link.seen.tier != EDITED:
+        if link.seen.edit or not link.seen.is_altered:
             return link.seen.edit
         mine, theirs = (bool(self._from_camera(self._pictures[self._files_of[one][0]])) for one in (content, other))
         return (1 if theirs else 2) if mine != theirs else 0

@@ -93,7 +93,7 @@ CRITERIA: tuple[Criterion, ...] = (
     ),
     Criterion(
         "clearly-more-pixels",
-        "the same, but numbers of pixels within about a fifth of each other count as equal",
+        "the same in steps of half as many again, so that a slight crop or resizing decides nothing",
         "clearly more pixels",
         _clearly_more_pixels,
     ),
@@ -130,7 +130,7 @@ CRITERIA: tuple[Criterion, ...] = (
     Criterion(
         "camera-metadata",
         "it says when and where it was taken (EXIF date, GPS)",
-        "has more of its camera's metadata",
+        "more of its camera's metadata",
         lambda picture, number, places, evidence: -evidence.headers.from_camera(picture),
     ),
     Criterion(

@@ -23,7 +23,7 @@ MARKS: Mapping[str, frozenset[str]] = {
     "all": frozenset(TIERS),
 }
 NO_EDIT = "no edit of the others"
-FROM_A_CAMERA = "has its camera's metadata, the edit has not"
+FROM_A_CAMERA = "has its camera's metadata"
 SURER_COPIES = "it has the surer copies"
 
 
