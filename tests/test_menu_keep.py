@@ -45,7 +45,7 @@ def test_an_order_of_ones_own_is_typed_checked_and_used(terminal: Terminal, inde
     terminal.control("c")
     terminal.menu()
     terminal.type("3")
-    terminal.see("Of each set stays: newer file, then shorter path", "Threshold")
+    terminal.see("Which picture of a set stays: newest, then shortest path", "Threshold")
     terminal.type("")
     terminal.see("What may be marked")
     terminal.type("")

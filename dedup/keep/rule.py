@@ -34,7 +34,7 @@ STRATEGIES: Mapping[str, str] = {
     "largest": "keep the largest file, from whichever folder",
     "first": "keep everything in folder 1, remove its copies from folder 2",
     "second": "keep everything in folder 2, remove its copies from folder 1",
-    "best": "keep the best quality: no edits of others, the most pixels, the most detail",
+    "best": "keep the best quality: pixels, not enlarged, format, detail, camera's metadata, bytes, oldest",
 }
 CHAINS: Mapping[str, tuple[str, ...]] = {"largest": LARGEST, "best": BEST}
 
@@ -162,10 +162,10 @@ def understand_chain(text: str) -> tuple[str, ...]:
 
 
 def chain_in_words(chain: Sequence[str]) -> str:
-    """``larger file``, ``more pixels, then older file``: what decides, in order."""
+    """``largest file``, ``most pixels, then oldest``, ``best quality``: what decides, in order."""
     if tuple(chain) == BEST:
         return "best quality"
-    return ", then ".join(BY_NAME[name].reason for name in chain)
+    return ", then ".join(name.replace("-", " ") for name in chain)
 
 
 def rule_for(

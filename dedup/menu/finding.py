@@ -39,7 +39,7 @@ def ask_finding(folders: Sequence[Path]) -> FindOptions:
         chosen = choose("Compare with which hashes?", list(zip(sets_in_words(sets), sets, strict=True)))
     current = settings.load(chosen.encoder)
     rule = workflow.rule_of(current, folders)
-    say(f"Of each set stays: {chain_in_words(rule.chain)} (9 Settings: keep), and no edit before its original.")
+    say_keep(rule)
     return FindOptions(
         Wanted(provenance=chosen),
         ask_threshold(current, chosen.dim),
@@ -49,6 +49,11 @@ def ask_finding(folders: Sequence[Path]) -> FindOptions:
         max_megapixels=current.max_megapixels,
         across=current.across,
     )
+
+
+def say_keep(rule: KeepRule) -> None:
+    """Say which picture of a set stays, and where that is changed."""
+    say(f"Which picture of a set stays: {chain_in_words(rule.chain)} (9 Settings: keep); no edit before its original.")
 
 
 def ask_keep(folders: Sequence[Path]) -> KeepRule:

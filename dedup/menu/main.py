@@ -12,7 +12,7 @@ from dedup.console import Back, Leave, choose, explain, note, say
 from dedup.encoders import BOTH, spec
 from dedup.errors import DedupError
 from dedup.folders import understand_folder
-from dedup.menu.finding import ask_finding, ask_keep, ask_layer, ask_mark, ask_threshold
+from dedup.menu.finding import ask_finding, ask_keep, ask_layer, ask_mark, ask_threshold, say_keep
 from dedup.menu.hashing import ask_hashing, hash_folder, offer_hashing, what_is_hashed
 from dedup.menu.importing import ask_import, offer_import
 from dedup.menu.settings_page import change_settings
@@ -97,6 +97,8 @@ class _FolderMenu:
         layer = ask_layer(spec(chosen.encoder)) if chosen.kind == BOTH else ""
         threshold: float | None = ask_threshold(chosen, workflow.length_of(chosen))
         mark = ask_mark(chosen.mark)
+        rule = workflow.rule_of(chosen, [self.folder])
+        say_keep(rule)
         used = hash_folder(self.folder, chosen, again)
         if used is not None:
             if used.encoder != chosen.encoder:
@@ -105,7 +107,7 @@ class _FolderMenu:
                 workflow.wanted_set(used, layer),
                 threshold,
                 mark=mark,
-                rule=workflow.rule_of(used, [self.folder]),
+                rule=rule,
                 neighbours=used.neighbours,
                 max_megapixels=used.max_megapixels,
                 across=used.across,

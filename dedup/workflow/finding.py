@@ -34,6 +34,7 @@ CUT = (
     "{cut:,} pictures have more than {most} candidates below the threshold: only the {most} nearest of each "
     "are looked at (setting neighbours, or --neighbours)."
 )
+APART = "Pictures that both lie in {folder} are not compared with each other, only with others."
 
 
 @dataclass(slots=True)
@@ -171,6 +172,7 @@ def _notices(encoder: str, sure: bool, options: FindOptions, cut: int) -> list[s
     notices = [] if sure or options.mark != "all" else [UNMARKED.format(encoder=encoder)]
     if cut:
         notices.append(CUT.format(cut=cut, most=options.neighbours))
+    notices += [APART.format(folder=folder) for folder in options.across]
     return notices
 
 
