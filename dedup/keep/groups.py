@@ -95,9 +95,10 @@ def make_groups(
     match as sure as the same picture, ``evidence`` what criteria ask beside the pictures' rows.
     """
     ranking = Ranking(pictures, rule, evidence)
-    # No edit before an original, then as the rule says.
-    order = sorted(candidates, key=lambda number: (number in edits, *ranking.key(number)))
-    taking = _Taking(matches_of, ranking, frozenset(edits))
+    edits = frozenset(edits)
+    order = sorted(candidates, key=ranking.key)
+    order.sort(key=edits.__contains__)  # no edit before an original
+    taking = _Taking(matches_of, ranking, edits)
     # What merely looks alike takes no picture away from one it is a copy of, nor an edit from its own copies.
     taking.visit((number for number in order if may_be_sure(number)), SURE)
     taking.visit(order, {EDITED})
@@ -151,7 +152,7 @@ class _Found:
         keeper_is_edit, other_is_edit = self.number in edits, match.other in edits
         if other_is_edit and not keeper_is_edit:
             return -1, FROM_A_CAMERA if match.by_camera else NO_EDIT
-        if (keeper_is_edit, self.key) > (other_is_edit, key):
+        if keeper_is_edit > other_is_edit or key < self.key:
             return len(key), SURER_COPIES
         place = ranking.deciding(self.key, key)
         return place, ranking.reason_at(place)
