@@ -6,11 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dedup.metadata import Metadata, read_metadata
 from dedup.store import Picture
 
 if TYPE_CHECKING:
     from PIL.JpegImagePlugin import JpegImageFile
+
+    from dedup.metadata import Metadata
 
 # Formats that give back what was put in. A WebP or an AVIF may too, but its header does not say so in one place.
 LOSSLESS = frozenset("PNG BMP DIB TIFF TGA PPM SGI QOI".split())
@@ -24,8 +25,8 @@ USUAL_STEP = 23.0
 class Headers:
     """What the headers of a run's pictures say, read when first asked for; files of the same bytes are read once."""
 
-    def __init__(self, read: Callable[[Path], Metadata] = read_metadata) -> None:
-        self._read = read
+    def __init__(self, read: Callable[[Path], Metadata] | None = None) -> None:
+        self._read = read or _read
         self._metadata: dict[bytes, Metadata] = {}
         self._steps: dict[bytes, float] = {}
 
@@ -55,6 +56,12 @@ class Headers:
         if found is None:
             found = self._steps[picture.digest] = _mean_step(picture.full_path)
         return found
+
+
+def _read(path: Path) -> Metadata:
+    from dedup.metadata import read_metadata  # loaded late: most runs ask for none, and the menu starts without it
+
+    return read_metadata(path)
 
 
 def _mean_step(path: Path) -> float:
