@@ -423,3 +423,19 @@ def test_the_readme_explains_every_criterion() -> None:
     readme = (PROJECT / "README.md").read_text(encoding="utf-8")
     assert [name for name in NAMES if f"`{name}`" not in readme] == []
     assert f"`{','.join(BEST)}`" in readme
+
+
+@pytest.mark.parametrize(
+    ("better", "reason"),
+    [
+        (replace(A, path="zz.jpg", size=1001), "larger file"),
+        (replace(A, path="zz.jpg", width=641), "more pixels"),
+        (replace(A, path="zz.jpg", mtime_ns=4), "older file"),
+        (replace(A, path="zz.jpg"), "in the folder named first"),
+        (replace(A, path="z", root=TWO), "shorter path"),
+    ],
+)
+def test_what_a_chain_leaves_undecided_is_decided_and_said_as_ever(better: Picture, reason: str) -> None:
+    worse = replace(A, path="a.jpg", root=TWO if reason == "in the folder named first" else better.root)
+    group = group_of(better, worse, chain="no-copy-suffix")
+    assert (group.keeper, group.reason) == (better, reason)
