@@ -22,7 +22,7 @@ from dedup.console import Back, Leave, Volume, complain, note, say_exactly, set_
 from dedup.encoders import REGISTRY
 from dedup.errors import DedupError, program
 from dedup.folder_commands import add_folder_commands, in_new_spelling
-from dedup.keep import STRATEGIES
+from dedup.keep import CRITERIA, STRATEGIES, understand_chain
 from dedup.reference import add_volume, as_markdown, example_of
 from dedup.scripted import add_scripted, add_two_thresholds, number_from_zero
 from dedup.settings import BOUNDS, TIERS_MARKED, Settings
@@ -232,9 +232,23 @@ def _add_find_options(parser: argparse.ArgumentParser) -> None:
         "--look-alikes", action="store_true", help="also show pairs at the threshold that could not be verified"
     )
     parser.add_argument("--within", action="store_true", help="with several folders: also pairs inside each of them")
-    parser.add_argument("--keep", choices=list(STRATEGIES), default="largest", help=_strategies_help())
-    parser.add_argument("--keep-all-of", metavar="FOLDER", help="never remove anything from this folder")
+    parser.add_argument("--keep", type=_keep, metavar="RULE", help=_strategies_help())
+    for words, policy in (
+        (("--protect", "--keep-all-of"), "never remove anything from this folder"),
+        (("--prefer",), "keep the pictures of this folder before others"),
+        (("--only-across", "--across"), "compare no two pictures that both lie in this folder or subfolder"),
+    ):
+        parser.add_argument(*words, action="append", default=[], metavar="FOLDER", help=policy + "; may be repeated")
     add_two_thresholds(parser)
+
+
+def _keep(text: str) -> str:
+    if text not in STRATEGIES:
+        try:
+            understand_chain(text)
+        except DedupError as problem:
+            raise argparse.ArgumentTypeError(str(problem)) from None
+    return text
 
 
 def _add_removing(add: Callable[..., argparse.ArgumentParser]) -> None:
@@ -361,4 +375,6 @@ def _marks_help() -> str:
 
 
 def _strategies_help() -> str:
-    return "; ".join(f"{name}: {text}" for name, text in STRATEGIES.items()) + " (default: largest)"
+    named = "; ".join(f"{name}: {text}" for name, text in STRATEGIES.items())
+    own = ", ".join(one.name for one in CRITERIA)
+    return f"{named}; or your own order, with commas, of: {own} (default: largest, or what 9 Settings says)"

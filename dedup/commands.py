@@ -27,13 +27,12 @@ from dedup.console import note, say, say_exactly, say_json
 from dedup.encoders import BOTH, COSINE, HAMMING, spec
 from dedup.errors import DedupError, command
 from dedup.jobs import DONE, INTERRUPTED
-from dedup.keep import KeepRule, rule_for
 from dedup.progress import Cancelled
 from dedup.provenance import Provenance
 from dedup.scan import real_folder
 from dedup.settings import Settings
 from dedup.store import Picture
-from dedup.trash import Plan, load_plan, save_plan, with_keepers
+from dedup.trash import load_plan, save_plan, with_keepers
 from dedup.ways import way_in_words
 from dedup.wording import distance, files, printable, sets_in_words, size, when
 from dedup.workflow import FindOptions, Found, Wanted
@@ -95,7 +94,7 @@ def remove(arguments: argparse.Namespace, chosen: Settings) -> int:
     if arguments.folders:
         wanted = {os.fspath(real_folder(folder)) for folder in arguments.folders}
         rows = tuple(row for row in plan.removals if row.folder in wanted)
-        plan = Plan(plan.encoder, plan.threshold, plan.folders, rows, plan.created)
+        plan = replace(plan, removals=rows)
     if arguments.dry_run:
         if arguments.backup:
             note("A dry run copies nothing: the backup is made when the plan is carried out.")
@@ -355,6 +354,7 @@ def as_json(found: Found) -> dict[str, Any]:
                     }
                     for member in group.others
                 ],
+                "kept_because": group.reason,
             }
             for group in found.groups
         ],
@@ -375,23 +375,19 @@ def _facts(picture: Picture) -> dict[str, Any]:
 
 def _find_options(arguments: argparse.Namespace, chosen: Settings) -> FindOptions:
     folders = [real_folder(folder) for folder in arguments.folders]
-    if arguments.keep_all_of:
-        rule = KeepRule(real_folder(arguments.keep_all_of), tuple(folders))
-    elif arguments.keep == "second" and len(folders) < 2:
-        raise DedupError("--keep second needs two folders.", "Name both.")
-    else:
-        rule = rule_for(arguments.keep, folders)
+    chosen = workflow.with_folders(chosen, arguments.protect, arguments.prefer, arguments.only_across)
     return FindOptions(
         _wanted(arguments, chosen),
         arguments.threshold,
         arguments.within,
-        rule,
+        workflow.rule_of(chosen, folders),
         mark=chosen.mark,
         look_alikes=arguments.look_alikes,
         candidates=arguments.candidates,
         neighbours=chosen.neighbours,
         max_megapixels=chosen.max_megapixels,
         lowest_cosine=comparison.lowest_cosine(arguments.min_cosine, arguments.max_euclidean),
+        across=chosen.across,
     )
 
 

@@ -143,4 +143,5 @@ def _group(pictures: list[Picture]) -> Group:
     larger = [picture for picture in pictures if picture.size > original.size]
     keeper = min(larger, key=KeepRule().key) if larger else original
     others = [picture for picture in pictures if picture is not keeper]
-    return Group(keeper, tuple(Member(one, 1.0, relation(keeper, one).tier) for one in others))
+    reason = "larger file" if larger else "its name is not a copy's"
+    return Group(keeper, tuple(Member(one, 1.0, relation(keeper, one).tier) for one in others), reason)

@@ -13,7 +13,7 @@ from dedup.errors import DedupError
 from dedup.foldersets.config import KEYS
 from dedup.foldersets.manifest import CONFIG
 from dedup.jobs import ERROR, INTERRUPTED
-from dedup.keep import STRATEGIES
+from dedup.keep import STRATEGIES, understand_chain
 from dedup.reference import add_volume, example_of
 from dedup.scan import real_folder
 from dedup.settings import Settings
@@ -21,7 +21,7 @@ from dedup.wording import printable
 
 STEPS = ("find", "check-deleted", "cleanup")
 # Settings of the file that the options of a find run take as they are; absent, an option has its own default.
-_DEFAULTS: dict[str, Any] = {"look_alikes": False, "within": False, "keep": "largest", "link_mode": "auto"}
+_DEFAULTS: dict[str, Any] = {"look_alikes": False, "within": False, "link_mode": "auto"}
 _WRITTEN = (
     "link_mode",
     "encoder",
@@ -32,7 +32,9 @@ _WRITTEN = (
     "look_alikes",
     "within",
     "keep",
-    "keep_all_of",
+    "protect",
+    "prefer",
+    "only_across",
 )
 
 
@@ -101,9 +103,11 @@ def complete(arguments: argparse.Namespace) -> None:
     for name, value in _DEFAULTS.items():
         if getattr(arguments, name, None) is None:
             setattr(arguments, name, value)
-    for name, names in (("keep", list(STRATEGIES)), ("link_mode", foldersets.LINK_MODES)):
-        if getattr(arguments, name) not in names:
-            raise DedupError(f"{name} must be one of {', '.join(names)}.", f"Correct it in {place}.")
+    keep = getattr(arguments, "keep", None)
+    if keep is not None and keep not in STRATEGIES:
+        understand_chain(keep)
+    if arguments.link_mode not in foldersets.LINK_MODES:
+        raise DedupError(f"link_mode must be one of {', '.join(foldersets.LINK_MODES)}.", f"Correct it in {place}.")
     if arguments.output is None:
         raise DedupError("No folder for the sets was named.", "Add --output DIR, or name it in the config file.")
 
@@ -122,7 +126,7 @@ def lay_out(arguments: argparse.Namespace, chosen: Settings) -> int:
     found = commands.found_as_asked(arguments, chosen)
     if found is None:
         return INTERRUPTED
-    kept = {name: getattr(arguments, name) for name in _WRITTEN if getattr(arguments, name) is not None}
+    kept = {name: getattr(arguments, name) for name in _WRITTEN if getattr(arguments, name) not in (None, [])}
     places = {"folders": [str(folder) for folder in found.folders], "output": str(arguments.output.absolute())}
     return folder_jobs.lay_out(found, arguments.output, arguments.link_mode, {**places, **kept}, again=arguments.again)
 

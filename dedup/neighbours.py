@@ -64,6 +64,11 @@ class Verify(Protocol):
         """The results, of the second as seen from the first."""
 
 
+def nothing_known(picture: Picture) -> int:
+    """Nothing is known of any camera."""
+    return 0
+
+
 def nothing_dismissed(first: bytes, second: bytes) -> bool:
     """No pair was ever called "not duplicates"."""
     return False
@@ -95,7 +100,8 @@ class Neighbours:
     """Who matches whom among pictures whose row i has vector i and folder number i.
 
     Without ``verify`` every match at the threshold is a look-alike. With it, pairs down to ``depth`` are looked at:
-    those found to be duplicates match, the others only at the threshold and with ``look_alikes``.
+    those found to be duplicates match, the others only at the threshold and with ``look_alikes``. ``from_camera``
+    tells whether a picture has what only a camera writes; it is asked where nothing else tells the edit.
     """
 
     def __init__(
@@ -114,9 +120,11 @@ class Neighbours:
         device: str = "cpu",
         report: Report = silent,
         memory: Memory | None = None,
+        from_camera: Callable[[Picture], int] = nothing_known,
     ) -> None:
         self._sure = sure
         self._memory = memory
+        self._from_camera = from_camera
         self._pictures = pictures
         self._vectors = Vectors.of(vectors)
         self._bits = self._vectors.dim if self._vectors.is_bits else 0
@@ -187,8 +195,21 @@ class Neighbours:
             return False
         if self._is_evident_edit(content):
             return True
-        seen = [link.seen for link in self._links_of(content).values() if link.seen and link.is_duplicate]
-        return sum(one.edit == 1 for one in seen) > sum(one.edit == 2 for one in seen)
+        told = [self._edit(content, other, link) for other, link in self._links_of(content).items()]
+        return told.count(1) > told.count(2)
+
+    def _edit(self, content: int, other: int, link: _Link) -> int:
+        """Which of two is the edit as far as can be told: 1 the first, 2 the other, 0 unknown.
+
+        What was found in the pixels comes first. Where they say nothing (a mirror, a negative, another brightness), the
+        one with what a camera wrote is the original, if the other has lost it.
+        """
+        if link.seen is None or not link.is_duplicate:
+            return 0
+        if link.seen.edit or not link.seen.is_altered:
+            return link.seen.edit
+        mine, theirs = (bool(self._from_camera(self._pictures[self._files_of[one][0]])) for one in (content, other))
+        return (1 if theirs else 2) if mine != theirs else 0
 
     def _is_evident_edit(self, content: int) -> bool:
         evident = self._evidently_made_from(content)
@@ -204,6 +225,11 @@ class Neighbours:
         content = self._content_of[number]
         seen = (link.seen for link in self._links_of(content).values())
         return self._files_of.size(content) > 1 or any(one is not None and one.tier in SURE for one in seen)
+
+    def is_enlarged(self, number: int) -> bool:
+        """Whether a duplicate showed that a picture was enlarged without gaining detail."""
+        links = self._links_of(self._content_of[number]).values()
+        return any(link.is_duplicate and link.seen is not None and "1:upscaled" in link.seen.findings for link in links)
 
     def closeness(self, number: int) -> float:
         """How exactly a picture agrees with its duplicates on average, 0 to 1: an original more than its edits do.
@@ -227,7 +253,7 @@ class Neighbours:
         for other_content, link in sorted(self._links_of(content).items()):
             if self._shows(link) and not self._dismissed(digest, self._digest(other_content)):
                 for other in self._wanted(number, other_content):
-                    yield self._match(other, link)
+                    yield self._match(content, other, link)
 
     def relation(self, first: int, second: int) -> Match | None:
         """How the second picture matches the first, folders and verdicts aside; None when it does not."""
@@ -237,13 +263,16 @@ class Neighbours:
         if two not in self._links_of(one):
             self._connect(self._all_pairs([(one, two)]))
         link = self._links_of(one)[two]
-        return self._match(second, link) if self._shows(link) else None
+        return self._match(one, second, link) if self._shows(link) else None
 
-    def _match(self, other: int, link: _Link) -> Match:
+    def _match(self, content: int, other: int, link: _Link) -> Match:
         seen = link.seen
-        tier, edit = (seen.tier, seen.edit) if seen is not None else (LOOK_ALIKE, 0)
-        remark = sentence(seen) if seen is not None else ""
-        return Match(other, link.similarity, tier, self._bits, self._sure, link.turned, remark, edit)
+        if seen is None:
+            return Match(other, link.similarity, LOOK_ALIKE, self._bits, self._sure, link.turned)
+        edit = self._edit(content, int(self._content_of[other]), link)
+        remark, by_camera = sentence(seen), edit != seen.edit and seen.tier != LOOK_ALIKE
+        tier = seen.tier
+        return Match(other, link.similarity, tier, self._bits, self._sure, link.turned, remark, edit, by_camera)
 
     def _shows(self, link: _Link) -> bool:
         return link.is_duplicate or (link.above and self._look_alikes)

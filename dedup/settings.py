@@ -43,6 +43,10 @@ class Settings:
     neighbours: int = 20
     mark: str = "same"
     disposal: str = "trash"
+    keep: str = "largest"
+    protected: tuple[str, ...] = ()
+    preferred: tuple[str, ...] = ()
+    across: tuple[str, ...] = ()
 
 
 PER_ENCODER = ("kind", "parameters", "threshold", "candidates", "batch_size", "weights")
@@ -78,6 +82,10 @@ BOUNDS: dict[str, Bound] = {
     "neighbours": Bound("how many nearest pictures of each are verified below the threshold", 0, 10000),
     "mark": Bound("what may be marked for removal: exact, same, edited or all"),
     "disposal": Bound("where removed files go: trash, system-trash, hardlink, reflink, delete or folder:DIR"),
+    "keep": Bound("which picture of a set stays: largest, best, or criteria of your own in their order"),
+    "protected": Bound("folders that never lose a file, their subfolders included"),
+    "preferred": Bound("folders whose pictures stay before others, the first before the second"),
+    "across": Bound("folders within which pictures are not compared, only with what lies outside"),
     "weights": Bound("folder or file with the encoder's weights (empty: pip package, cache or download)"),
     "last_folder": Bound("the folder offered first in the menu"),
 }
@@ -174,6 +182,8 @@ def _with_valid(settings: Settings, saved: dict[str, Any], names: Iterable[str])
     for name in names:
         value: Any = saved.get(name)
         wanted = type(getattr(settings, name))
+        if wanted is tuple and isinstance(value, list) and all(isinstance(one, str) for one in value):
+            value = tuple(value)
         if type(value) is wanted or (wanted is float and type(value) is int):
             with suppress(DedupError):
                 settings = checked(replace(settings, **dict[str, Any]({name: value})))

@@ -176,7 +176,7 @@ def threshold_in_words(threshold: float, bits: int) -> str:
 def group_lines(number: int, count: int, group: Group) -> list[str]:
     """A group as lines of text: the keeper first, then what is marked and what is not."""
     lines = [f"Duplicate Set {number} of {count}"]
-    lines.append(_picture_line("keep  ", group.keeper, ""))
+    lines.append(_picture_line("keep  ", group.keeper, f"kept: {group.reason}" if group.reason else ""))
     for member in group.others:
         sign = "remove" if member.marked else "keep  "
         told = f": {member.remark}" if (member.tier == EDITED or member.carries) and member.remark else ""

@@ -52,7 +52,7 @@ def test_find_prints_one_object_of_the_promised_shape(indexed: Path) -> None:
     assert result["skipped"] == []
     assert len(result["groups"]) == 2
     for group in result["groups"]:
-        assert list(group) == ["keeper", "others"]
+        assert list(group) == ["keeper", "others", "kept_because"]
         assert list(group["keeper"]) == ["path", "bytes", "width", "height"]
         for other in group["others"]:
             assert list(other) == ["path", "bytes", "width", "height", "similarity", "tier", "marked", "remark"]

@@ -157,7 +157,7 @@ def test_08_what_the_reviewer_shows_is_what_the_strategy_plans(tmp_path: Path, k
         resaved(first / f"{seed}.png", second / f"small {seed}.png", 0.5)
     index(first)
     index(second)
-    session = ReviewSession(find(first, second, rule=KeepRule(keep_all_of=tmp_path / kept)))
+    session = ReviewSession(find(first, second, rule=KeepRule((tmp_path / kept,))))
     shown = {str(one.pictures[number].full_path) for one in session.sets for number in range(2) if number in one.marked}
     planned = {removal.file.path for removal in session.plan().removals}
     assert len(planned) == 3

@@ -326,7 +326,7 @@ def test_a_saved_plan_cannot_say_that_a_last_copy_may_go(pictures: Path, output:
 def test_what_a_rule_protects_stays_whatever_is_deleted(pictures: Path, output: Path) -> None:
     from dedup.keep import KeepRule
 
-    found = find(pictures, rule=KeepRule(keep_all_of=pictures / "sub"))
+    found = find(pictures, rule=KeepRule((pictures / "sub",)))
     foldersets.lay_out(found, foldersets.make_ready(output, found.folders), "copy", Recorder(), {})
     laid(output, "a.jpg").unlink()
     decisions = decide(output)

@@ -75,7 +75,7 @@ def graphs(draw: st.DrawFn) -> Graph:
     return Graph(pictures, {pair: draw(st.sampled_from([0.95, 0.97, 0.99, 1.0])) for pair in chosen})
 
 
-RULES = st.sampled_from([KeepRule(), KeepRule(keep_all_of=ONE), KeepRule(keep_all_of=TWO), KeepRule(ONE / "sub")])
+RULES = st.sampled_from([KeepRule(), KeepRule((ONE,)), KeepRule((TWO,)), KeepRule((ONE / "sub",))])
 
 
 # -- what is marked ---------------------------------------------------------------------
@@ -136,7 +136,7 @@ def test_the_keeper_is_the_best_of_its_group(graph: Graph, rule: KeepRule) -> No
 def test_a_picture_of_a_protected_folder_is_never_to_be_removed(graph: Graph, rule: KeepRule) -> None:
     for group in graph.groups(rule):
         for member in group.others:
-            assert rule.keep_all_of is None or not member.picture.full_path.is_relative_to(rule.keep_all_of)
+            assert not any(member.picture.full_path.is_relative_to(folder) for folder in rule.protected)
 
 
 @settings(max_examples=200, deadline=None)
@@ -234,18 +234,18 @@ def test_among_equal_sizes_the_tie_is_always_broken_the_same_way(better: Picture
 def test_a_protected_picture_is_kept_even_where_it_is_the_smallest() -> None:
     small, large = picture("small", 1, TWO), picture("large", 9999, ONE)
     assert keeper_of(large, small) == "large"
-    assert keeper_of(large, small, rule=KeepRule(keep_all_of=TWO)) == "small"
+    assert keeper_of(large, small, rule=KeepRule((TWO,))) == "small"
 
 
 def test_copies_within_a_protected_folder_all_stay() -> None:
     pictures = [picture("a", 1, TWO), picture("b", 2, TWO), picture("c", 3, ONE)]
     graph = Graph(pictures, {(0, 1): 1.0, (0, 2): 1.0, (1, 2): 1.0})
-    assert paths(graph.groups(KeepRule(keep_all_of=TWO))) == [["b", "c"]]
-    assert paths(Graph(pictures[:2], {(0, 1): 1.0}).groups(KeepRule(keep_all_of=TWO))) == []
+    assert paths(graph.groups(KeepRule((TWO,)))) == [["b", "c"]]
+    assert paths(Graph(pictures[:2], {(0, 1): 1.0}).groups(KeepRule((TWO,)))) == []
 
 
 def test_a_protected_folder_protects_its_subfolders_and_not_its_namesakes() -> None:
-    rule = KeepRule(keep_all_of=ONE / "best")
+    rule = KeepRule((ONE / "best",))
     assert rule.keeps(picture("best/a.jpg"))
     assert rule.keeps(picture("best/deep/a.jpg"))
     assert rule.keeps(replace(picture("a.jpg"), root=ONE / "best" / "inner"))
@@ -256,7 +256,7 @@ def test_a_protected_folder_protects_its_subfolders_and_not_its_namesakes() -> N
 
 def test_the_strategies_of_the_menu_protect_the_folder_they_name() -> None:
     assert list(STRATEGIES) == ["largest", "first", "second", "best"]
-    assert [rule_for(name, [ONE, TWO]).keep_all_of for name in STRATEGIES] == [None, ONE, TWO, None]
+    assert [rule_for(name, [ONE, TWO]).protected for name in STRATEGIES] == [(), (ONE,), (TWO,), ()]
 
 
 def test_between_equal_files_the_folder_named_first_keeps_its_own() -> None:

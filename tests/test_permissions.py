@@ -55,7 +55,7 @@ def test_everything_written_is_as_open_as_the_folder(
     with Catalogue(root) as store, folder_lock(root):
         store.touch([("a.png", 5)])
         beside = {path.name: mode(path) for path in root.glob("image_database*")}
-    assert set(beside) == {f"image_database.{end}" for end in ("db", "db-wal", "db-shm", "lock")}
+    assert set(beside) == {f"image_database.{end}" for end in ("db", "db-wal", "db-shm", "lock", "lock.holder")}
     assert set(beside.values()) == {file_mode}
     index(root)
     found = find(root)

@@ -37,7 +37,7 @@ def found_in_tiers(groups: Iterable[Group], tier: Callable[[Picture, Picture], s
     def relation(first: Picture, second: Picture) -> Match | None:
         return Match(0, 0.97, tier(first, second)) if tier(first, second) else None
 
-    return Found("fake", 0.96, [ROOT], 99, [], list(groups), KeepRule(kept), relation)
+    return Found("fake", 0.96, [ROOT], 99, [], list(groups), KeepRule((kept,) if kept else ()), relation)
 
 
 def a_session(

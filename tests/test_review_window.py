@@ -73,7 +73,7 @@ def test_the_colours_follow_the_strategy(tmp_path: Path, opened: Opener, kept: s
     resaved(two / "large too.jpg", one / "small too.jpg", 0.5)
     for folder in (one, two):
         index(folder)
-    rule = KeepRule(tmp_path / kept) if kept else KeepRule()
+    rule = KeepRule((tmp_path / kept,)) if kept else KeepRule()
     window = opened(ReviewSession(find(one, two, threshold=0.95, rule=rule, mark="all")))
     drawn = {}
     for _ in range(2):

@@ -136,6 +136,7 @@ PHASH = Settings("phash", "", "hash_size=16", 12.0, 128, "")
 def test_the_choices_kept_for_each_encoder_are_these() -> None:
     differing = {field.name for field in fields(Settings)} - {"encoder"}
     of_all = {"num_workers", "max_megapixels", "gpu_jpegs", "last_folder", "neighbours", "mark", "disposal"}
+    of_all |= {"keep", "protected", "preferred", "across"}
     assert set(settings.PER_ENCODER) == differing - of_all
 
 

@@ -177,7 +177,7 @@ def test_no_content_is_ever_lost_and_undo_brings_everything_back(
         roots = [root / folder for folder in folders]
         for folder in roots:
             index(folder)
-        rule = KeepRule(roots[kept % len(roots)]) if kept is not None else KeepRule()
+        rule = KeepRule((roots[kept % len(roots)],)) if kept is not None else KeepRule()
         session = ReviewSession(find(*roots, threshold=threshold, within=within, rule=rule))
         decide(session, decisions)
         plan = session.plan()
@@ -205,8 +205,8 @@ def test_no_content_is_ever_lost_and_undo_brings_everything_back(
         assert outcome.files == len(gone)
         assert len(outcome.refused) == len(plan.removals) - len(gone)
         assert promised.files >= outcome.files
-        if rule.keep_all_of is not None:
-            assert not [path for path in gone if (root / path).is_relative_to(rule.keep_all_of)]
+        for protected in rule.protected:
+            assert not [path for path in gone if (root / path).is_relative_to(protected)]
 
         undo_all(root, outcome)
         assert everything(root) == before
@@ -246,8 +246,8 @@ def test_the_examples_do_remove_and_refuse_something(tmp_path: Path, strategy: s
         index(folder)
     rules: dict[str, Callable[[], KeepRule]] = {
         "none": KeepRule,
-        "first": lambda: KeepRule(roots[0]),
-        "second": lambda: KeepRule(roots[1]),
+        "first": lambda: KeepRule((roots[0],)),
+        "second": lambda: KeepRule((roots[1],)),
     }
     plan = workflow.plan_marked(find(*roots, threshold=1.0, within=True, rule=rules[strategy]()))
     assert plan.removals

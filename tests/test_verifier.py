@@ -191,7 +191,7 @@ def test_a_protected_edit_does_not_take_the_original_along(tmp_path: Path) -> No
     saved(crop(photo(1), 0.1)).save(edits / "crop.png")
     for one in (originals, edits):
         index(one)
-    found = find(originals, edits, rule=KeepRule(edits), mark="edited")
+    found = find(originals, edits, rule=KeepRule((edits,)), mark="edited")
     assert tiers(found) == {"photo.png": "edited"}
     assert marked(found) == set()
 

@@ -282,7 +282,7 @@ def test_everything_in_the_chosen_folder_stays_though_it_is_smaller(tmp_path: Pa
         index(folder)
     other = {"one": "two", "two": "one"}[kept]
     expected = {f"{other}/{path.name}" for path in (tmp_path / other).glob("*.jpg")}
-    assert marked(one, two, threshold=0.95, rule=KeepRule(tmp_path / kept)) == expected
+    assert marked(one, two, threshold=0.95, rule=KeepRule((tmp_path / kept,))) == expected
     assert marked(one, two, threshold=0.95) == {
         "two/1 small.jpg",
         "two/3 small.jpg",
@@ -297,7 +297,7 @@ def test_a_kept_folder_loses_nothing_even_to_itself(tmp_path: Path) -> None:
     copied(one / "1.png", two / "copy elsewhere.png")
     for folder in (one, two):
         index(folder)
-    assert marked(one, two, within=True, rule=KeepRule(one)) == {"two/copy elsewhere.png"}
+    assert marked(one, two, within=True, rule=KeepRule((one,))) == {"two/copy elsewhere.png"}
 
 
 def test_a_kept_folder_inside_another_is_kept(tmp_path: Path) -> None:
@@ -305,7 +305,7 @@ def test_a_kept_folder_inside_another_is_kept(tmp_path: Path) -> None:
     inner = outer / "inner"
     copied(outer / "1.png", inner / "copy of 1.png")
     index(outer)
-    assert marked(outer, rule=KeepRule(inner)) == {"outer/1.png"}
+    assert marked(outer, rule=KeepRule((inner,))) == {"outer/1.png"}
 
 
 # -- verdicts ---------------------------------------------------------------------------------

@@ -39,8 +39,12 @@ KEYS: dict[str, Key] = {
     "neighbours": Key(int, "how many nearest pictures of each are verified below the threshold"),
     "look_alikes": Key(bool, "also lay out pairs at the threshold that could not be verified"),
     "within": Key(bool, "with several folders: also sets inside each of them"),
-    "keep": Key(str, "which picture stays where you leave it open: largest, best, first, second"),
-    "keep_all_of": Key(str, "never remove anything from this folder"),
+    "keep": Key(
+        str, "which picture stays where you leave it open: largest, best, first, second, or criteria of your own"
+    ),
+    "protect": Key(list, "never remove anything from these folders"),
+    "prefer": Key(list, "keep the pictures of these folders before others"),
+    "only_across": Key(list, "compare no two pictures that both lie in one of these folders"),
     "even_last": Key(
         bool, "check-deleted, cleanup: also remove what leaves no match in its set, as when all of it was deleted"
     ),
@@ -71,8 +75,6 @@ def write_config(path: Path, values: dict[str, Any]) -> None:
     lines = [_HEADING]
     for name, value in values.items():
         key = KEYS[name]
-        if not _is_text(value):
-            value = None  # TOML has no words for a name that is no Unicode
         if not _is_text(value):
             value = None  # TOML has no words for a name that is no Unicode
         shown = f"{name} = {_toml(value)}" if value is not None else f"# {name} = {_toml(_EXAMPLES[key.kind])}"

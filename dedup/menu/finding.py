@@ -10,6 +10,7 @@ from dedup import comparison, console, settings, workflow
 from dedup.console import choose, say
 from dedup.encoders import HAMMING, EncoderSpec, spec
 from dedup.errors import DedupError
+from dedup.keep import STRATEGIES, KeepRule, chain_in_words
 from dedup.settings import Settings
 from dedup.wording import sets_in_words, thresholds_explained
 from dedup.workflow import FindOptions, Wanted
@@ -37,13 +38,32 @@ def ask_finding(folders: Sequence[Path]) -> FindOptions:
     if len(sets) > 1:
         chosen = choose("Compare with which hashes?", list(zip(sets_in_words(sets), sets, strict=True)))
     current = settings.load(chosen.encoder)
+    rule = workflow.rule_of(current, folders)
+    say_keep(rule)
     return FindOptions(
         Wanted(provenance=chosen),
         ask_threshold(current, chosen.dim),
         mark=ask_mark(current.mark),
+        rule=rule,
         neighbours=current.neighbours,
         max_megapixels=current.max_megapixels,
+        across=current.across,
     )
+
+
+def say_keep(rule: KeepRule) -> None:
+    """Say which picture of a set stays, and where that is changed."""
+    say(f"Which picture of a set stays: {chain_in_words(rule.chain)} (9 Settings: keep); no edit before its original.")
+
+
+def ask_keep(folders: Sequence[Path]) -> KeepRule:
+    """Which of two folders' copies stay: by the settings, or by a strategy for this time."""
+    current = settings.load()
+    choices = [(text.capitalize(), name) for name, text in STRATEGIES.items()]
+    if current.keep not in STRATEGIES:
+        choices.append((f"Keep by your own order: {current.keep}", current.keep))
+    strategy = choose("Which copies stay?", choices, default=current.keep)
+    return workflow.rule_of(current, folders, strategy)
 
 
 def ask_mark(default: str) -> str:

@@ -12,9 +12,8 @@ from dedup.console import Back, Leave, choose, explain, note, say
 from dedup.encoders import BOTH, spec
 from dedup.errors import DedupError
 from dedup.folders import understand_folder
-from dedup.keep import STRATEGIES, rule_for
 from dedup.menu.decided_page import show_decided
-from dedup.menu.finding import ask_finding, ask_layer, ask_mark, ask_threshold
+from dedup.menu.finding import ask_finding, ask_keep, ask_layer, ask_mark, ask_threshold, say_keep
 from dedup.menu.hashing import ask_hashing, hash_folder, offer_hashing, what_is_hashed
 from dedup.menu.importing import ask_import, offer_import
 from dedup.menu.settings_page import change_settings
@@ -115,6 +114,8 @@ class _FolderMenu:
         layer = ask_layer(spec(chosen.encoder)) if chosen.kind == BOTH else ""
         threshold: float | None = ask_threshold(chosen, workflow.length_of(chosen))
         mark = ask_mark(chosen.mark)
+        rule = workflow.rule_of(chosen, [self.folder])
+        say_keep(rule)
         used = hash_folder(self.folder, chosen, again)
         if used is not None:
             if used.encoder != chosen.encoder:
@@ -123,8 +124,10 @@ class _FolderMenu:
                 workflow.wanted_set(used, layer),
                 threshold,
                 mark=mark,
+                rule=rule,
                 neighbours=used.neighbours,
                 max_megapixels=used.max_megapixels,
+                across=used.across,
             )
             find_and_remove([self.folder], options)
 
@@ -164,8 +167,7 @@ class _BetweenMenu:
         """Ask hashes, threshold and strategy, then find between the folders, review, confirm, remove."""
         both = [self.first, self.second]
         options = ask_finding(both)
-        strategy = choose("Which copies stay?", [(text.capitalize(), name) for name, text in STRATEGIES.items()])
-        find_and_remove(both, replace(options, rule=rule_for(strategy, both)))
+        find_and_remove(both, replace(options, rule=ask_keep(both)))
 
 
 def nothing_above() -> None:

@@ -14,6 +14,7 @@ from dedup.encoders import HAMMING, EncoderSpec, spec, understand_parameters
 from dedup.errors import DedupError
 from dedup.menu.finding import understand_threshold
 from dedup.menu.hashing import ask_model
+from dedup.menu.keeping import POLICIES, change_folders, change_keep
 from dedup.settings import BOUNDS, PER_ENCODER, Settings
 from dedup.wording import printable
 
@@ -31,6 +32,12 @@ def change_settings() -> None:
         with suppress(Back):  # from a value back to the list
             if name == "encoder":
                 settings.save(settings.load(ask_model(current.encoder)))
+                continue
+            if name == "keep":
+                change_keep()
+                continue
+            if name in POLICIES:
+                change_folders(name)
                 continue
             for line in _explained(name, spec(current.encoder)):
                 say(line)
@@ -66,6 +73,8 @@ def _value(current: Settings, name: str) -> str:
     value = getattr(current, name)
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, tuple):
+        return printable(", ".join(value)) or "none"
     automatic = value == "" or (value == getattr(Settings(), name) and value in (0, -1))
     return "automatic" if automatic else printable(f"{value:g}" if isinstance(value, float) else str(value))
 

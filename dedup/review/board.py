@@ -111,7 +111,7 @@ class Board:
         for rows in range(1, captions.MOST_ROWS + 1):
             caption = caption_height(captions.FACTS + rows)
             boxes = grid(len(self.shown), area.width / scale, area.height / scale, aspect, caption)
-            if captions.rows_for(matches, int(boxes[0].width / WORD_LETTER)) <= rows:
+            if captions.rows_for(one, matches, int(boxes[0].width / WORD_LETTER)) <= rows:
                 break
         return boxes, rows
 
@@ -157,7 +157,10 @@ class Board:
         width = box.width / self._scale
         names, words = max(12, int(width / NAME_LETTER)), int(width / WORD_LETTER)
         verb, colour = captions.role(one, number), RED if number in one.marked else GREEN
-        why = [verb] if number == one.keeper else captions.reasons(verb, self._session.match(number), words, rows)
+        if number == one.keeper:
+            why = captions.keeper_reasons(one, words, rows)
+        else:
+            why = captions.reasons(verb, self._session.match(number), words, rows)
         name, *others = captions.facts(one, number, self._label(number), names)
         # In a narrow window a line is cut rather than written over its neighbour's.
         foot = box.top + box.height

@@ -37,15 +37,21 @@ def reasons(verb: str, match: Match | Member | None, limit: int, rows: int) -> l
     return [*lines, *wrapped(remark, limit, rows - len(lines))]
 
 
+def keeper_reasons(one: SetUnderReview, limit: int, rows: int) -> list[str]:
+    """That this is the keeper, and what decided it, in so many rows at most."""
+    return wrapped("KEEPER" + (f"   kept: {one.kept_because}" if one.kept_because else ""), limit, rows)
+
+
 def why(match: Match | Member | None) -> str:
     """The tier with the similarity, and what the verification says of the pair, in one line."""
     remark = f": {match.remark}" if match is not None and match.remark else ""
     return how_similar(match) + remark
 
 
-def rows_for(matches: Sequence[Match | Member | None], limit: int) -> int:
-    """How many rows of about ``limit`` characters the reasons of these matches want, four at most."""
-    return max((len(reasons("REMOVE", match, limit, MOST_ROWS)) for match in matches), default=1)
+def rows_for(one: SetUnderReview, matches: Sequence[Match | Member | None], limit: int) -> int:
+    """How many rows of about ``limit`` characters the reasons of the keeper and these matches want, four at most."""
+    wanted = (len(reasons("REMOVE", match, limit, MOST_ROWS)) for match in matches)
+    return max(len(keeper_reasons(one, limit, MOST_ROWS)), *wanted, 1)
 
 
 def wrapped(text: str, limit: int, rows: int) -> list[str]:

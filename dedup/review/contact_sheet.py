@@ -12,7 +12,7 @@ from dedup.apart import Apart
 from dedup.errors import DedupError
 from dedup.keep import Group
 from dedup.progress import Progress, Report
-from dedup.review.captions import FACTS, reasons
+from dedup.review.captions import FACTS, reasons, wrapped
 from dedup.review.thumbnails import load_or_explain
 from dedup.store import Picture
 from dedup.wording import dimensions, printable, shortened, size
@@ -77,7 +77,8 @@ def _draw_page(groups: Sequence[Group], before: int, total: int, apart: Apart) -
 
 
 def _draw_group(page: Image.Image, draw: ImageDraw.ImageDraw, group: Group, top: int, apart: Apart) -> None:
-    cells = [(group.keeper, GREEN, ["keeper"])]
+    kept = "keeper" + (f"   kept: {group.reason}" if group.reason else "")
+    cells = [(group.keeper, GREEN, wrapped(kept, CHARACTERS, CAPTION_LINES - FACTS))]
     for member in group.others:
         verb, colour = ("remove", RED) if member.marked else ("keep", GREEN)
         cells.append((member.picture, colour, reasons(verb, member, CHARACTERS, CAPTION_LINES - FACTS)))

@@ -255,7 +255,7 @@ class ReviewSession:
         """The decisions as a plan; each removal names a picture that stays and that it matches."""
         found = self.found
         sets = [one for one in self.sets if one.is_seen or not only_seen]
-        return make_plan(found.encoder, found.threshold, found.folders, self._removals(sets))
+        return make_plan(found.encoder, found.threshold, found.folders, self._removals(sets), found.rule.protected)
 
     def _removals(self, sets: Iterable[SetUnderReview]) -> Iterator[tuple[Picture, Picture, float, str]]:
         for one in sets:

@@ -13,6 +13,7 @@ from dedup.store import KEEPER, REMOVED, Picture
 class SetUnderReview:
     """One set: its pictures (the proposed keeper first), which stays by name, which are to go.
 
+    ``reason``: why the proposed keeper is.
     ``proposed``: what find marked and nobody took back picture by picture; it may be marked again unasked.
     ``is_seen``: whether a person looked at it, now or in an earlier review, when it was decided (``decided_at``).
     ``is_unsaved``: whether there is something new to be written down.
@@ -23,6 +24,7 @@ class SetUnderReview:
     marked: set[int]
     proposed: set[int] = field(default_factory=set)
     not_duplicates: bool = False
+    reason: str = ""
     _before: set[int] = field(default_factory=set)
     _proposal: frozenset[int] = frozenset()
     is_seen: bool = False
@@ -34,7 +36,7 @@ class SetUnderReview:
     def of(cls, group: Group) -> SetUnderReview:
         """The set as the keep rule proposes it."""
         marked = {number for number, member in enumerate(group.others, 1) if member.marked}
-        return cls(group.pictures, 0, marked, set(marked), _proposal=frozenset(marked))
+        return cls(group.pictures, 0, marked, set(marked), reason=group.reason, _proposal=frozenset(marked))
 
     def change(self) -> None:
         """Note that the set's decisions changed: they are to be written down, and are of today."""
@@ -64,6 +66,11 @@ class SetUnderReview:
     def is_as_proposed(self) -> bool:
         """Whether nobody decided otherwise than find proposed."""
         return not self.not_duplicates and self.keeper == 0 and self.marked == self._proposal
+
+    @property
+    def kept_because(self) -> str:
+        """Why the keeper is the one: what the rule says of it, or that a person chose it."""
+        return self.reason if self.keeper == 0 else "your choice"
 
     @property
     def kept(self) -> list[int]:

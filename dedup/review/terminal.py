@@ -128,7 +128,8 @@ def describe(session: ReviewSession) -> str:
         lines.append(f"  as decided on {day(one.decided_at)}; r: as proposed again")
     for number, picture in enumerate(one.pictures):
         sign = "remove" if number in one.marked else "keep"
-        remark = "the keeper" if number == one.keeper else why(session.match(number))
+        kept = "the keeper" + (f", kept: {one.kept_because}" if one.kept_because else "")
+        remark = kept if number == one.keeper else why(session.match(number))
         facts = f"{dimensions(picture)}, {size(picture.size)}, {remark}"
         lines.append(f"  {number + 1:>2}  {sign:<6}  {printable(picture.full_path)}  ({facts})")
     return "\n".join(lines)

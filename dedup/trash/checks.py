@@ -13,6 +13,7 @@ from dedup.companions import Beside, belongs
 from dedup.scan import TRASH_NAME, is_picture_name, is_skipped_folder
 from dedup.tiers import IDENTICAL, TIERS
 from dedup.trash.plan import FileStamp, Plan, Removal
+from dedup.trash.protection import Protected
 
 Identity = tuple[int, int]
 Marks = tuple[int, int, int, int, int]
@@ -27,6 +28,7 @@ class Inspector:
 
     planned_paths: frozenset[str]
     planned_files: frozenset[Identity]
+    protected: Protected
     sound_keepers: dict[FileStamp, Marks | None] = field(default_factory=dict)
     beside: Beside = field(default_factory=Beside)
 
@@ -34,12 +36,13 @@ class Inspector:
     def of(cls, plan: Plan) -> Inspector:
         """An inspector that knows every file the plan would remove."""
         paths = frozenset(removal.file.path for removal in plan.removals)
-        return cls(paths, frozenset(_identities(paths)))
+        return cls(paths, frozenset(_identities(paths)), Protected.of(plan.protected))
 
     def why_not(self, removal: Removal) -> str | None:
         """The reason this removal must not happen now, or None when it may."""
         return (
             why_outside(removal)
+            or self.protected.why_not(removal)
             or why_no_picture(removal)
             or _why_unknown_tier(removal)
             or why_changed(removal.file, "it", read_bytes=True)

@@ -21,6 +21,7 @@ class Sorter(Inspector):
         """The reason this file must not be taken now, or None when it may."""
         return (
             why_outside(removal)
+            or self.protected.why_not(removal)
             or why_no_picture(removal)
             or why_changed(removal.file, "it", read_bytes=True)
             or self.why_not_whole(removal)

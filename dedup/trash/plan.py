@@ -61,13 +61,14 @@ class Removal:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What would be removed, and why."""
+    """What would be removed, and why; nothing that lies in a ``protected`` folder ever is."""
 
     encoder: str
     threshold: float
     folders: tuple[str, ...]
     removals: tuple[Removal, ...]
     created: str = ""
+    protected: tuple[str, ...] = ()
 
     @property
     def bytes(self) -> int:
@@ -102,6 +103,7 @@ def make_plan(
     threshold: float,
     folders: Sequence[Path],
     removals: Iterable[tuple[Picture, Picture, float, str]],
+    protected: Sequence[Path] = (),
 ) -> Plan:
     """A plan from (removed, keeper, similarity, tier); a file named twice is removed once."""
     rows: dict[str, Removal] = {}
@@ -109,7 +111,8 @@ def make_plan(
         row = Removal(os.fspath(removed.root), stamp(removed), stamp(keeper), similarity, tier)
         rows.setdefault(row.file.path, row)
     created = datetime.now(UTC).isoformat(timespec="seconds")
-    return Plan(encoder, threshold, tuple(os.fspath(folder) for folder in folders), tuple(rows.values()), created)
+    roots, kept = (tuple(os.fspath(folder) for folder in part) for part in (folders, protected))
+    return Plan(encoder, threshold, roots, tuple(rows.values()), created, kept)
 
 
 def save_plan(plan: Plan, path: Path) -> None:
@@ -138,7 +141,11 @@ def load_plan(path: Path) -> Plan:
         folders = tuple(map(str, value["folders"]))
         if any(removal.folder not in folders for removal in removals):
             raise ValueError("a removal from a folder the plan does not name")
-        return Plan(str(value["encoder"]), float(value["threshold"]), folders, removals, str(value["created"]))
+        protected = value.get("protected", [])  # plans of the first version name none
+        if not isinstance(protected, list) or not all(isinstance(one, str) for one in protected):
+            raise ValueError("protected folders that are no list of names")
+        threshold, created = float(value["threshold"]), str(value["created"])
+        return Plan(str(value["encoder"]), threshold, folders, removals, created, tuple(protected))
     except OSError as problem:
         raise DedupError(f"The plan {path} cannot be read: {problem.strerror}.", "Check its name.") from problem
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as problem:

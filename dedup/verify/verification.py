@@ -14,6 +14,9 @@ WHOLE = 0.97
 # What can only have been done to a picture, never undone.
 EVIDENT = ("cropped", "framed", "grey", "upscaled")
 
+# What may have been done to either of the two.
+TONES = frozenset(("brighter", "darker", "recoloured"))
+
 
 @dataclass(frozen=True, slots=True)
 class Verification:
@@ -41,6 +44,11 @@ class Verification:
     def evident_edit(self) -> int:
         """Which of the two is the edit where that is plain to see, 1 or 2; 0 where it is only likely or unknown."""
         return self.edit if any(f"{self.edit}:{word}" in self.findings for word in EVIDENT) else 0
+
+    @property
+    def is_altered(self) -> bool:
+        """Whether one of the two was made from the other by more than saving or resizing it, whichever it was."""
+        return self.tier == EDITED or (self.tier == SAME_PICTURE and bool(TONES & set(self.findings)))
 
     @property
     def shows_whole_frames(self) -> bool:

@@ -20,6 +20,7 @@ from dedup.workflow.importing import (
     import_foreign,
 )
 from dedup.workflow.indexing import IndexResult, index, load_encoder, load_options
+from dedup.workflow.policies import rule_of, with_folders
 from dedup.workflow.removing import (
     back_up,
     complete_plan,
@@ -102,6 +103,7 @@ __all__ = [
     "remember_not_duplicates",
     "remove",
     "require_paths",
+    "rule_of",
     "runs",
     "runs_to_purge",
     "search",
@@ -111,4 +113,5 @@ __all__ = [
     "verify",
     "waiting_to_be_indexed",
     "wanted_set",
+    "with_folders",
 ]

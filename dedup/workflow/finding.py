@@ -12,7 +12,7 @@ from dedup import comparison, filenames, scan, trash
 from dedup.cache import Cached
 from dedup.comparison import Wanted
 from dedup.errors import DedupError
-from dedup.keep import MARKS, Group, KeepRule, Match, keep_order, make_groups
+from dedup.keep import MARKS, Evidence, Group, Headers, KeepRule, Match, Ranking, make_groups
 from dedup.match import ROUNDING
 from dedup.neighbours import Depth, Dismissed, Neighbours, nothing_dismissed
 from dedup.progress import Report, Skipped, silent
@@ -28,6 +28,7 @@ from dedup.store import (
 )
 from dedup.trash import Plan
 from dedup.verifier import Verifier
+from dedup.workflow.policies import numbered_apart, real_places
 from dedup.workflow.sparing import Sparing
 
 UNMARKED = "Look-alikes of {encoder} are often different pictures: they are shown unmarked, for you to judge."
@@ -35,6 +36,7 @@ CUT = (
     "{cut:,} pictures have more than {most} candidates below the threshold: only the {most} nearest of each "
     "are looked at (setting neighbours, or --neighbours)."
 )
+APART = "Pictures that both lie in {folder} are not compared with each other, only with others."
 
 
 @dataclass(slots=True)
@@ -65,7 +67,7 @@ class FindOptions:
     may be marked for removal (a key of ``keep.MARKS``); pairs that only look alike are shown with ``look_alikes`` or
     where they may be marked. Pairs from ``candidates`` on (the encoder's own without it), the ``neighbours`` nearest
     of each picture, are verified. With ``lowest_cosine`` (of ``comparison.lowest_cosine``) no pair below it is a match,
-    whatever verification would find.
+    whatever verification would find. No two pictures that both lie in one folder of ``across`` are compared.
     """
 
     wanted: Wanted = field(default_factory=Wanted)
@@ -78,6 +80,7 @@ class FindOptions:
     neighbours: int = 20
     max_megapixels: int = 100
     lowest_cosine: float | None = None
+    across: tuple[str, ...] = ()
 
 
 def find(folders: Sequence[str | Path], options: FindOptions, report: Report) -> Found:
@@ -99,20 +102,19 @@ def find(folders: Sequence[str | Path], options: FindOptions, report: Report) ->
         similarity = comparison.as_similarity(threshold, provenance)
         verifier = Verifier(pictures, roots, options.max_megapixels, report)
         stack.callback(verifier.close)
-        neighbours = _neighbours(gathered, stores, provenance, similarity, options, within, verifier, report)
-        rule = options.rule
-        edits = neighbours.settle(
-            lambda number: keep_order(number, pictures[number], rule, (), neighbours.closeness), compare=rule.best
-        )
+        headers = Headers()
+        neighbours = _neighbours(gathered, stores, provenance, similarity, options, within, verifier, headers, report)
+        evidence = Evidence(headers, neighbours.is_enlarged, neighbours.closeness)
+        edits = neighbours.settle(Ranking(pictures, options.rule, evidence).key, compare=options.rule.needs_detail)
         groups = make_groups(
             pictures,
             neighbours.candidates(),
             partial(_matches_from, neighbours, options.lowest_cosine),
-            rule,
+            options.rule,
             mark=MARKS[options.mark],
             edits=edits,
             may_be_sure=neighbours.may_be_sure,
-            closeness=neighbours.closeness,
+            evidence=evidence,
         )
     sparing = Sparing()
     groups = sparing.spared(groups)
@@ -144,30 +146,36 @@ def _neighbours(
     options: FindOptions,
     within: bool,
     verifier: Verifier,
+    headers: Headers,
     report: Report,
 ) -> Neighbours:
     """Who matches whom among the gathered pictures."""
+    across = real_places(options.across)
+    folders = numbered_apart(gathered.pictures, gathered.folders, within, across) if across else gathered.folders
     lowest = min(similarity, comparison.lowest_candidate(options.candidates, provenance))
     return Neighbours(
         gathered.pictures,
         gathered.vectors,
-        gathered.folders,
+        folders,
         similarity,
         verify=verifier,
         depth=Depth(lowest, options.neighbours) if options.lowest_cosine is None else None,
         look_alikes=options.look_alikes or options.mark == "all",
-        within=within,
+        within=within and not across,
         dismissed=NotDuplicates(stores),
         sure=comparison.marks(provenance),
         device=comparison.matching_device(len(gathered.pictures), provenance.dim),
         report=report,
-        memory=partial(_remembered, [store.root for store in stores], provenance, within),
+        memory=partial(_remembered, [store.root for store in stores], provenance, within, across),
+        from_camera=headers.from_camera,
     )
 
 
-def _remembered(roots: Sequence[Path], provenance: Provenance, within: bool, what: str) -> Cached:
+def _remembered(
+    roots: Sequence[Path], provenance: Provenance, within: bool, across: Sequence[Path], what: str
+) -> Cached:
     """Where what was found among these folders is kept; among others, or with another encoder, it is found anew."""
-    names = what, str(within), str(provenance), *map(str, roots)
+    names = what, str(within), str(provenance), *map(str, roots), *(f"across {folder}" for folder in across)
     return Cached("matches", ".npz", names)
 
 
@@ -175,12 +183,14 @@ def _notices(encoder: str, sure: bool, options: FindOptions, cut: int) -> list[s
     notices = [] if sure or options.mark != "all" else [UNMARKED.format(encoder=encoder)]
     if cut:
         notices.append(CUT.format(cut=cut, most=options.neighbours))
+    notices += [APART.format(folder=folder) for folder in options.across]
     return notices
 
 
 def find_by_name(folders: Sequence[str | Path], settings: Settings, report: Report) -> Found:
     """The copies that their names suggest and their contents confirm; needs no index."""
     roots = _distinct(folders)
+    rule = KeepRule(real_places(settings.protected), tuple(roots))
     groups: list[Group] = []
     seen: set[tuple[int, int]] = set()
     # A file in nested folders belongs to the inner one, and is offered once.
@@ -190,12 +200,16 @@ def find_by_name(folders: Sequence[str | Path], settings: Settings, report: Repo
         seen.update(found.identity for found in listing.files)
         dismissed = _dismissed_in(root)
         for group in filenames.find_copies(listing, settings.max_megapixels, report):
-            others = tuple(one for one in group.others if not dismissed(group.keeper.digest, one.picture.digest))
+            others = tuple(
+                one
+                for one in group.others
+                if not dismissed(group.keeper.digest, one.picture.digest) and not rule.keeps(one.picture)
+            )
             if others:
                 groups.append(replace(group, others=others))
     sparing = Sparing()
     relation = sparing.told(filenames.relation)
-    return Found("file names", 1.0, roots, len(seen), [], sparing.spared(groups), KeepRule(), relation)
+    return Found("file names", 1.0, roots, len(seen), [], sparing.spared(groups), rule, relation)
 
 
 def plan_marked(found: Found, report: Report = silent) -> Plan:
@@ -210,6 +224,7 @@ def plan_marked(found: Found, report: Report = silent) -> Plan:
             for member in group.others
             if member.marked
         ),
+        found.rule.protected,
     )
     return trash.complete(plan, report)
 

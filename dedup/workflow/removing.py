@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from dedup import knowledge, metadata, trash
+from dedup import knowledge, metadata, settings, trash
 from dedup.errors import DedupError
 from dedup.progress import Report
 from dedup.scan import real_folder
@@ -23,6 +24,7 @@ def complete_plan(plan: Plan, report: Report) -> Plan:
 def remove(plan: Plan, report: Report, way: str = trash.TRASH, *, keep_metadata: bool = False) -> Outcome:
     """Carry out a plan; each file and its keeper are checked at the moment of removal.
 
+    What lies in a folder that the settings protect by then stays, whatever the plan says.
     ``way`` is where the files go: trash, system-trash, hardlink, reflink, delete or folder:DIR.
     With ``keep_metadata`` what only the removed pictures say is written to sidecars beside the kept ones.
     """
@@ -30,7 +32,7 @@ def remove(plan: Plan, report: Report, way: str = trash.TRASH, *, keep_metadata:
     knowing = knowledge.Knowing()
     # Read before the files move.
     known = {row: knowing.of(Path(row.file.path)) for row in plan.removals if keep_metadata and row.lost}
-    outcome = trash.execute(plan, lambda folder: Catalogue(folder, create=True), report, chosen)
+    outcome = trash.execute(_protecting(plan), lambda folder: Catalogue(folder, create=True), report, chosen)
     _write_sidecars(known, knowing, outcome)
     return outcome
 
@@ -72,12 +74,16 @@ def back_up(plan: Plan, sets: Iterable[Picture], place: str | Path, report: Repo
 
 def dry_run(plan: Plan, report: Report, way: str = trash.TRASH) -> Outcome:
     """What ``remove`` would do now; changes nothing."""
-    return trash.inspect(plan, report, trash.way_of(way, plan.folders))
+    return trash.inspect(_protecting(plan), report, trash.way_of(way, plan.folders))
 
 
 def organise(plan: Plan, place: str, report: Report, *, copies: bool = False, flat: bool = False) -> Outcome:
     """Move or copy a plan's files to a folder; each is checked by itself. ``undo`` takes it back."""
-    return trash.organise(plan, place, lambda folder: Catalogue(folder, create=True), report, copies=copies, flat=flat)
+    # A copy takes nothing from a protected folder.
+    wanted = replace(plan, protected=()) if copies else _protecting(plan)
+    return trash.organise(
+        wanted, place, lambda folder: Catalogue(folder, create=True), report, copies=copies, flat=flat
+    )
 
 
 def runs(folder: str | Path) -> list[Run]:
@@ -124,6 +130,11 @@ def runs_to_purge(folder: str | Path, run_id: str | None = None, before: datetim
         for run in runs(folder)
         if run.in_trash and run_id in (None, run.id) and (before is None or trash.is_older(run.started_at, before))
     ]
+
+
+def _protecting(plan: Plan) -> Plan:
+    """The plan with the protected folders of the settings beside its own."""
+    return replace(plan, protected=tuple(dict.fromkeys((*plan.protected, *settings.load().protected))))
 
 
 def _with_trash(folder: str | Path) -> Catalogue:
