@@ -86,13 +86,13 @@ class SetSummary:
 class Catalogue:
     """One folder's database. Use as a context manager, or ``close`` it.
 
-    Every method raises DedupError when the database cannot be used.
+    Every method raises DedupError when the database cannot be used. ``even_full``: see ``connect``.
     """
 
-    def __init__(self, root: Path, *, create: bool = False) -> None:
+    def __init__(self, root: Path, *, create: bool = False, even_full: bool = False) -> None:
         self.root = root
         self.path = database_path(root)
-        self.connection = connect(root, create=create)
+        self.connection = connect(root, create=create, even_full=even_full)
 
     def __enter__(self) -> Catalogue:
         return self

@@ -41,8 +41,11 @@ def has_database(root: Path) -> bool:
     return database_path(root).exists() or (root / DATABASE_NAME).exists()
 
 
-def connect(root: Path, *, create: bool) -> sqlite3.Connection:
-    """An open, migrated connection; raises DedupError where the file is damaged, foreign or newer."""
+def connect(root: Path, *, create: bool, even_full: bool = False) -> sqlite3.Connection:
+    """An open, migrated connection; raises DedupError where the file is damaged, foreign or newer.
+
+    ``even_full``: also on a disk without room for SQLite's own files, and then alone with the database.
+    """
     path = database_path(root)
     if not create and not has_database(root):
         raise DedupError(f"{root} has not been indexed yet.", "Run: " + command("index", str(root)))
@@ -51,7 +54,9 @@ def connect(root: Path, *, create: bool) -> sqlite3.Connection:
     try:
         _bring_along(root, path)
         last_written = path.stat().st_mtime_ns if path.exists() else None
-        connection = _opened(path, permissions.of_folder(root) if path.parent == root else permissions.PRIVATE)
+        connection = _opened(
+            path, permissions.of_folder(root) if path.parent == root else permissions.PRIVATE, even_full
+        )
         connection.execute("PRAGMA foreign_keys = ON")
         # FULL: a journal row must be on the disk before the file it speaks of moves.
         connection.execute("PRAGMA synchronous = FULL")
@@ -119,13 +124,13 @@ def _without_room(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _opened(path: Path, mode: int) -> sqlite3.Connection:
+def _opened(path: Path, mode: int, even_full: bool) -> sqlite3.Connection:
     # SQLite gives its files the umask's mode, and those beside the database that of the database.
     permissions.make_file(path, mode)
     try:
         return _logging_ahead(path)
     except sqlite3.OperationalError:
-        if not path.exists() or not path.stat().st_size or not _is_full(path):
+        if not even_full or not path.exists() or not path.stat().st_size or not _is_full(path):
             raise
     return _without_room(path)
 

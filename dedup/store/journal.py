@@ -150,8 +150,11 @@ def _follow(db: sqlite3.Connection, entry: Entry, state: str, restored_path: str
             (back_at, path, entry.digest),
         )
     elif state == "failed" and entry.how == "delete":
+        # It is back in its place, unless an earlier run left it in the trash.
         db.execute(
-            "UPDATE pictures SET state = 'ok' WHERE path = ? AND digest = ? AND state = 'trash'", (path, entry.digest)
+            "UPDATE pictures SET state = 'ok' WHERE path = ? AND digest = ? AND state = 'trash' AND NOT EXISTS "
+            "(SELECT 1 FROM journal WHERE path = pictures.path AND state IN ('moved', 'purging'))",
+            (path, entry.digest),
         )
     elif state == "handed over":
         db.execute("DELETE FROM pictures WHERE path = ? AND digest = ?", (path, entry.digest))

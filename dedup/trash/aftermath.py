@@ -29,6 +29,10 @@ def _hard_link(root: Path, entry: Entry) -> Verdict:
     place, trash = root / (entry.restored_path or entry.path), root / entry.trash_path
     if entry.keeper:
         drop_aside(place, Path(entry.keeper))
+    # On another volume a move is a copy, which may have got halfway.
+    moves.bring_back_aside(place)
+    for target in (place, trash):
+        moves.drop_part(target)
     if entry.state == "purging" or not os.path.lexists(trash):
         return None
     if not os.path.lexists(place):

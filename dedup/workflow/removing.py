@@ -91,7 +91,7 @@ def runs(folder: str | Path) -> list[Run]:
     root = real_folder(folder)
     if not trash.has_trash(root):
         return []
-    with Catalogue(root, create=True) as store:
+    with Catalogue(root, create=True, even_full=True) as store:
         return trash.runs_in_trash(store)
 
 
@@ -101,7 +101,7 @@ def history(folder: str | Path) -> list[PastRun]:
     if not has_database(root) and not trash.has_trash(root):
         return []
     runs(root)  # what lies in the trash without a row gets one
-    with Catalogue(root, create=True) as store:
+    with Catalogue(root, create=True, even_full=True) as store:
         return trash.history(store)
 
 
@@ -142,4 +142,4 @@ def _with_trash(folder: str | Path) -> Catalogue:
     root = real_folder(folder)
     if not trash.has_trash(root):
         raise DedupError(f"The trash of {root} is empty.", "There is nothing to bring back or to purge.")
-    return Catalogue(root, create=True)
+    return Catalogue(root, create=True, even_full=True)
