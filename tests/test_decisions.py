@@ -169,7 +169,7 @@ def test_the_same_paths_in_a_folder_that_moved_still_tell_identical_files_apart(
 def test_a_folder_that_is_kept_now_keeps_its_pictures_whatever_was_decided(library: Path) -> None:
     session = opened_again(library)
     session.step(1)
-    again = opened_again(library, rule=KeepRule(library))
+    again = opened_again(library, rule=KeepRule((library,)))
     assert not again.plan().removals
     assert again.seen == 0
 

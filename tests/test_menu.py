@@ -596,7 +596,7 @@ def test_another_tools_hashes_are_offered_once_and_imported_after_a_yes(
     terminal.see("made by another tool", "8 vectors of 1280 numbers", "Import these hashes?")
     terminal.type("n")
     terminal.see("Left alone", "Hashes: none yet", "Import the hashes of another tool")
-    terminal.type("a")  # the eleventh choice
+    terminal.type("b")  # the twelfth choice
     terminal.see("Which model made them?", "EfficientNet-Lite0 (final), from 8 vectors")
     terminal.type("")
     terminal.see("imported 8 vectors", "Hashes of 8 of 8 pictures: EfficientNet-Lite0")

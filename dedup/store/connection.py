@@ -7,6 +7,7 @@ import os
 import shutil
 import sqlite3
 import stat
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from functools import wraps
@@ -99,11 +100,23 @@ def _logging_ahead(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=30.0, isolation_level=None, check_same_thread=False)
     try:
         _refuse_what_is_not_ours(connection, path)
-        connection.execute("PRAGMA journal_mode = WAL")
+        _begin_log(connection)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _begin_log(connection: sqlite3.Connection) -> None:
+    """Let changes go to a log first; another process that does so at this moment makes SQLite refuse at once."""
+    for wait in (*(0.01 * 2**number for number in range(9)), None):
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as problem:
+            if wait is None or "locked" not in str(problem):
+                raise
+            time.sleep(wait)
 
 
 def _without_room(path: Path) -> sqlite3.Connection:

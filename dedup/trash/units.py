@@ -92,6 +92,8 @@ def bring_halves_back(root: Path, journal: Journal, unsettled: Sequence[Entry]) 
         members = [one for one in journal.unit_of(entry) if one.state in ("planned", "restoring", "restored")]
         if len(members) < 2 or entry.state == "purging" or entry.how not in MOVING:
             continue
+        for one in members:  # what a copy to another volume had set aside is the whole file
+            moves.bring_back_aside(root / (one.restored_path or one.path))
         waiting = [one for one in members if one.state != "restored" and _is_only_in_trash(root, one)]
         if len(waiting) < len(members):
             for one in waiting:
