@@ -8,25 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dedup import (
-    calibration,
-    comparison,
-    console,
-    decided,
-    encoder_table,
-    folder_jobs,
-    history,
-    jobs,
-    organising,
-    report_jobs,
-    settings,
-    workflow,
-)
+from dedup import calibration, comparison, console, encoder_table, jobs, settings, workflow
 from dedup.completion import shell_code
 from dedup.console import note, say, say_exactly, say_json
 from dedup.encoders import BOTH, COSINE, HAMMING, spec
 from dedup.errors import DedupError, command
-from dedup.jobs import DONE, INTERRUPTED
+from dedup.jobs import DONE, INTERRUPTED, decided, history, organising
+from dedup.jobs import folders as folder_jobs
+from dedup.jobs import reports as report_jobs
 from dedup.progress import Cancelled
 from dedup.provenance import Provenance
 from dedup.scan import real_folder

@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from dedup import commands, folder_jobs, foldersets, jobs, workflow
+from dedup import commands, foldersets, jobs, workflow
 from dedup.console import note
 from dedup.errors import DedupError
 from dedup.foldersets.config import KEYS
 from dedup.foldersets.manifest import CONFIG
 from dedup.jobs import ERROR, INTERRUPTED
+from dedup.jobs import folders as folder_jobs
 from dedup.keep import STRATEGIES, understand_chain
 from dedup.reference import add_volume, example_of
 from dedup.scan import real_folder

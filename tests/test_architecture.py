@@ -18,8 +18,7 @@ ORDER = (
     "errors permissions settings cache progress tiers scan companions images xmp metadata knowledge sample provenance "
     "vectors encoders batching store gpu_jpeg decoding apart hasher match verify verifier keep clusters neighbours "
     "filenames comparison searching trash workflow calibration foldersets folders wording ways encoder_table console "
-    "review reports jobs decided folder_jobs report_jobs history organising menu completion reference commands "
-    "folder_commands scripted cli __main__ "
+    "review reports jobs menu completion reference commands folder_commands scripted cli __main__ "
 ).split()
 MODULES = sorted(PACKAGE.rglob("*.py"))
 MOVING_OS = {"rename", "renames", "replace", "remove", "unlink", "rmdir", "removedirs", "truncate"}

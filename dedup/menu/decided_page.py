@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from dedup import decided
 from dedup.console import choose, say
+from dedup.jobs import decided
 from dedup.workflow import NOT_DUPLICATES, REVIEWED
 
 LISTED = 30

@@ -7,11 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dedup import console, folder_jobs, history, jobs, settings, ways, workflow
+from dedup import console, jobs, settings, ways, workflow
 from dedup.console import Back, Leave, choose, explain, note, say
 from dedup.encoders import BOTH, spec
 from dedup.errors import DedupError
 from dedup.folders import understand_folder
+from dedup.jobs import folders as folder_jobs
+from dedup.jobs import history
 from dedup.menu.decided_page import show_decided
 from dedup.menu.finding import ask_finding, ask_keep, ask_layer, ask_mark, ask_threshold, say_keep
 from dedup.menu.hashing import ask_hashing, hash_folder, offer_hashing, what_is_hashed
