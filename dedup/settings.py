@@ -161,6 +161,24 @@ def _saved() -> dict[str, Any]:
     return saved if isinstance(saved, dict) else {}
 
 
+def require_folders() -> None:
+    """Raises DedupError where the saved settings cannot be understood and may name folders to be protected."""
+    path = home() / "settings.json"
+    try:
+        saved: Any = json.loads(path.read_text(encoding="utf-8"))
+        named = saved.get("protected", [])
+        if isinstance(named, list) and all(isinstance(one, str) for one in named):
+            return
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError, RecursionError, AttributeError):
+        pass  # the sentence below says so
+    raise DedupError(
+        f"The settings in {path} cannot be understood, and they may name folders to be protected.",
+        "Correct that file, or move it away; nothing was changed.",
+    )
+
+
 def _encoders(saved: dict[str, Any]) -> dict[str, Any]:
     """Encoder -> its own choices. The first files had one encoder, its choices beside the others."""
     own = saved.get("encoders")

@@ -123,10 +123,17 @@ def take_in(path: Path, folders: Sequence[str | Path]) -> int:
 
 
 def _lines(row: Decided) -> list[tuple[str, str]]:
-    """(where it is now, what becomes of it) of each file of a set; identical files share what is found."""
+    """(where it is now, what becomes of it) of each file of a set; identical files are told by their places."""
     left: dict[bytes, list[Path]] = defaultdict(list, {digest: list(paths) for digest, paths in row.found.items()})
+    at_home = [
+        place if place in left[digest] else None for (digest, _), place in zip(row.files, row.places, strict=True)
+    ]
+    for (digest, _), place in zip(row.files, at_home, strict=True):
+        if place is not None:
+            left[digest].remove(place)
     lines = []
-    for digest, role in row.files:
-        text = printable(left[digest].pop(0)) if left[digest] else f"{GONE} ({digest.hex()[:12]}...)"
+    for (digest, role), place in zip(row.files, at_home, strict=True):
+        now = place or (left[digest].pop(0) if left[digest] else None)
+        text = printable(now) if now is not None else f"{GONE} ({digest.hex()[:12]}...)"
         lines.append((text, ROLES.get(role, "")))
     return lines

@@ -82,10 +82,16 @@ def confirm_and_remove(
     if plan.companions and goes_whole:
         say(f"  {files(plan.companions)} of these because they belong to the pictures (RAW, films, sidecars)")
     if larger := sum(row.file.size > row.keeper.size for row in plan.removals):
-        say(f"  {files(larger)} of these larger than the picture kept instead")
+        are = "is" if larger == 1 else "are"
+        say(f"  {files(larger)} of these {are} larger than the picture kept instead (the sets say why)")
     if last := sum(row.last_copy for row in plan.removals):
         say(f"  {files(last)} of these with no match that stays, as you asked: after a purge, they are gone")
     list_lost(plan)
+    if keep_metadata and way == DELETE:
+        raise DedupError(
+            "What only a deleted picture knows cannot be kept for sure: it is written down when the picture has gone.",
+            "Remove to the trash with --keep-metadata, look at the sidecars, then purge.",
+        )
     if assume_yes and way == DELETE and not for_good:
         raise DedupError(
             "Deleting for good without asking needs to be said twice.",
@@ -94,7 +100,7 @@ def confirm_and_remove(
     if not assume_yes:
         if not console.is_terminal():
             raise DedupError("Removing needs a confirmation, and there is no terminal to ask.", "Add --yes.")
-        if not keep_metadata and workflow.has_metadata_to_keep(plan):
+        if not keep_metadata and way != DELETE and workflow.has_metadata_to_keep(plan):
             keep_metadata = console.confirm("Write what only they know to XMP sidecars beside the pictures that stay?")
         if not _is_confirmed(plan, way):
             say("Nothing was changed.")

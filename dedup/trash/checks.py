@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dedup import images
-from dedup.companions import Beside, belongs
+from dedup.companions import Beside, belongs, is_film, is_raw
+from dedup.knowledge import counterpart
 from dedup.scan import TRASH_NAME, is_picture_name, is_skipped_folder
 from dedup.tiers import IDENTICAL, TIERS
 from dedup.trash.plan import FileStamp, Plan, Removal
@@ -73,6 +74,11 @@ class Inspector:
         for stamp in removal.companions:
             if reason := why_changed(stamp, f"{Path(stamp.path).name}, which belongs to it,", read_bytes=True):
                 return reason
+        keeper = Path(removal.keeper.path)
+        for path in (Path(stamp.path) for stamp in removal.companions):
+            told = any(path.name in line for line in removal.lost)
+            if (is_raw(path.name) or is_film(path.name)) and not told and not counterpart(path, keeper, self.beside):
+                return f"{path.name}, which belongs to it, has no equal beside its keeper any more; make the plan again"
         known = {stamp.path for stamp in removal.companions}
         for path in self.beside.companions_of(Path(removal.file.path)):
             if os.fspath(path) not in known:

@@ -8,15 +8,18 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 
+from dedup import images
 from dedup.errors import DedupError
 from dedup.progress import Skipped
 from dedup.scan import is_skipped_folder
 from dedup.store import Entry, Journal
 from dedup.trash import moves, units
-from dedup.trash.checks import why_changed
+from dedup.trash.checks import leads_inside, why_changed
 from dedup.trash.plan import FileStamp, Removal
 from dedup.trash.removal import Outcome
 from dedup.trash.ways import COPY, FOLDER, Move, Way
+
+MISSING = "not there now: is the drive it was taken to connected?"
 
 
 @dataclass
@@ -40,6 +43,13 @@ class Elsewhere(Way):
         target = self._free(wanted)
         return replace(entry, how=self.name, target=os.fspath(self.chosen), trash_path=os.fspath(target))
 
+    def why_led_away(self, root: Path, unit: Iterable[Entry]) -> str | None:
+        """The reason files must not go where they are to go: a link on the way leads out of the folder chosen."""
+        self.chosen.mkdir(parents=True, exist_ok=True)
+        if all(leads_inside(root / one.trash_path, self.chosen) for one in unit):
+            return None
+        return "a link leads out of the folder chosen there"
+
     def _free(self, wanted: Path) -> Path:
         for number in count(1):
             target = wanted if number == 1 else wanted.with_name(f"{wanted.stem} ({number}){wanted.suffix}")
@@ -58,7 +68,10 @@ class Arrangement(Elsewhere):
     def act(self, root: Path, journal: Journal, entry: Entry, removal: Removal, move: Move) -> str | None:
         """Move one file and what belongs to it, and look whether it arrived as it was."""
         moved: list[Entry] = []
-        for one in reversed(journal.unit_of(entry)):
+        unit = _going(journal, entry)
+        if reason := self.why_led_away(root, unit):
+            return reason
+        for one in unit:
             try:
                 moves.move_to_folder(root / one.path, root / one.trash_path)
             except OSError as problem:
@@ -78,7 +91,10 @@ class Copying(Elsewhere):
     def act(self, root: Path, journal: Journal, entry: Entry, removal: Removal, move: Move) -> str | None:
         """Copy one file and what belongs to it, compared by their digests."""
         copied: list[Path] = []
-        for one in reversed(journal.unit_of(entry)):
+        unit = _going(journal, entry)
+        if reason := self.why_led_away(root, unit):
+            return reason
+        for one in unit:
             target = root / one.trash_path
             try:
                 moves.copy_to_folder(root / one.path, target)
@@ -90,13 +106,16 @@ class Copying(Elsewhere):
         return None
 
 
+def _going(journal: Journal, entry: Entry) -> list[Entry]:
+    """The files of a unit that are to go, the picture last."""
+    return [one for one in reversed(journal.unit_of(entry)) if one.state == "planned"]
+
+
 def take_back_copy(root: Path, journal: Journal, entry: Entry, outcome: Outcome) -> None:
-    """Undo a copy: remove it, unless somebody has changed it since."""
+    """Undo a copy: remove it, unless somebody has changed it since, or its original is not in its place any more."""
     target = root / entry.trash_path
-    stamp = FileStamp(os.fspath(target), entry.size, entry.mtime_ns, entry.digest.hex())
-    reason = why_changed(stamp, "the copy", read_bytes=True)
-    if reason and os.path.lexists(target):
-        outcome.refused.append(Skipped(os.fspath(target), reason.replace("indexed", "copied") + "; it stays"))
+    if reason := _why_copy_stays(root, entry, target):
+        outcome.refused.append(Skipped(os.fspath(target), reason))
         return
     journal.mark([entry], "purging")
     try:
@@ -109,6 +128,26 @@ def take_back_copy(root: Path, journal: Journal, entry: Entry, outcome: Outcome)
         return
     journal.mark([entry], "restored")
     outcome.count(os.fspath(root), entry.size)
+
+
+def _why_copy_stays(root: Path, entry: Entry, target: Path) -> str | None:
+    if not os.path.lexists(target):
+        return MISSING if is_away(entry) else None
+    stamp = FileStamp(os.fspath(target), entry.size, entry.mtime_ns, entry.digest.hex())
+    if reason := why_changed(stamp, "the copy", read_bytes=True):
+        return reason.replace("indexed", "copied") + "; it stays"
+    place = root / entry.path
+    if os.path.islink(place) or not os.path.isfile(place) or images.digest(place) != entry.digest:
+        return "its original is gone or changed: the copy may be the last, and stays"
+    return None
+
+
+def is_away(entry: Entry) -> bool:
+    """Whether the folder chosen for a file is not there, or empty as the place of a drive that is not connected is."""
+    try:
+        return not any(os.scandir(entry.target))
+    except OSError:
+        return True
 
 
 def chosen_folder(

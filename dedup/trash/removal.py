@@ -156,10 +156,11 @@ def _execute_folder(
         for unit in planned:
             report(_progress(total, outcome))
             removal = waiting[0]
-            move = partial(_move_unit, store.root, journal, unit, inspector, outcome, removal)
+            move = partial(_move_unit, store.root, unit, removal)
             reason = (
                 inspector.why_not(removal)
                 or way.why_not(removal)
+                or _let_stay(journal, unit, inspector, outcome, removal)
                 or way.act(store.root, journal, unit.picture, removal, move)
             )
             waiting.pop(0)
@@ -189,19 +190,20 @@ def _progress(total: int, outcome: Outcome) -> Progress:
     return Progress("files removed", done, total, len(outcome.refused))
 
 
-def _move_unit(
-    root: Path, journal: Journal, unit: units.Unit, inspector: Inspector, outcome: Outcome, removal: Removal
+def _let_stay(
+    journal: Journal, unit: units.Unit, inspector: Inspector, outcome: Outcome, removal: Removal
 ) -> str | None:
-    """Move a picture's companions, then the picture; the reason when all of them stay, or went straight back.
-
-    A companion that another picture needs, as it turns out now, leaves the unit and stays.
-    """
-    picture = Path(removal.file.path)
+    """Let a companion that another picture needs, as it turns out now, leave the unit; never a reason to stop."""
     for stamp, entry in list(unit.companions):
-        if reason := inspector.why_it_stays(Path(stamp.path), picture):
+        if reason := inspector.why_it_stays(Path(stamp.path), Path(removal.file.path)):
             unit.companions.remove((stamp, entry))
             journal.mark([entry], "failed", reason)
             outcome.notes.append(Skipped(stamp.path, reason))
+    return None
+
+
+def _move_unit(root: Path, unit: units.Unit, removal: Removal) -> str | None:
+    """Move a picture's companions, then the picture; the reason when all of them stay, or went straight back."""
     reason = units.move_companions(root, unit)
     if reason is None and (reason := _move(root, unit.picture, removal)):
         reason += units.move_back(root, unit.entries[1:])

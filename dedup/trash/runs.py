@@ -18,7 +18,7 @@ from dedup.scan import TRASH_NAME
 from dedup.store import Catalogue, Entry, Journal, database_path, folder_lock
 from dedup.trash import linking, moves, units
 from dedup.trash.checks import is_in_trash, leads_inside
-from dedup.trash.elsewhere import take_back_copy
+from dedup.trash.elsewhere import MISSING, is_away, take_back_copy
 from dedup.trash.history import UNDOABLE, history, only, refuse_what_cannot_be_undone
 from dedup.trash.recovery import RUN_ID, UNSETTLED, require_folder, require_writable, settle, trash_of
 from dedup.trash.removal import Outcome
@@ -85,7 +85,7 @@ def undo(store: Catalogue, run_id: str | None, report: Report, files: Sequence[s
         outcome = Outcome(run.id, run.folders, how=run.how)
         entries = journal.entries(run.id, UNDOABLE)
         _for_each(
-            only(entries, files, store.root) if files else entries,
+            _with_units(journal, only(entries, files, store.root)) if files else entries,
             lambda entry: _restore(store.root, journal, entry, outcome),
             outcome,
             "files restored",
@@ -95,6 +95,12 @@ def undo(store: Catalogue, run_id: str | None, report: Report, files: Sequence[s
             outcome.refused += remove_sidecars(store, run.id)
         _tidy(store, run.id)
     return outcome
+
+
+def _with_units(journal: Journal, entries: Sequence[Entry]) -> list[Entry]:
+    """Entries with those that move together with them, as one picture and its files do."""
+    found = [one for entry in entries for one in journal.unit_of(entry) if one.state in UNDOABLE]
+    return list({one.id: one for one in found}.values())
 
 
 def purge(store: Catalogue, run_id: str | None, report: Report, *, last_copies: bool = False) -> Outcome:
@@ -174,10 +180,8 @@ def _restore(root: Path, journal: Journal, entry: Entry, outcome: Outcome) -> No
     trash, place = root / entry.trash_path, root / entry.path
     if not os.path.lexists(trash):
         require_folder(root)
-        if entry.target and not Path(entry.target).is_dir():
-            outcome.refused.append(
-                Skipped(os.fspath(trash), "the folder it was moved to is gone: is its drive connected?")
-            )
+        if entry.target and is_away(entry):
+            outcome.refused.append(Skipped(os.fspath(trash), MISSING))
         elif _has_digest(place, entry):
             journal.mark([entry], "restored")
         else:

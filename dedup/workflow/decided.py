@@ -43,6 +43,13 @@ class Decided:
         return NOT_DUPLICATES if isinstance(self.what, Verdict) else REVIEWED
 
     @property
+    def places(self) -> list[Path | None]:
+        """Where each file of ``files`` lay when it was decided; None where that was not noted."""
+        if isinstance(self.what, Verdict):
+            return [None] * len(self.files)
+        return [Path(file.folder) / file.path for file in self.what.files]
+
+    @property
     def files(self) -> list[tuple[bytes, str]]:
         """(digest, role) of each file of the set."""
         if isinstance(self.what, Verdict):

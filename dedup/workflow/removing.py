@@ -68,7 +68,7 @@ def _write_sidecars(known: dict[Removal, metadata.Metadata], knowing: knowledge.
 
 def back_up(plan: Plan, sets: Iterable[Picture], place: str | Path, report: Report) -> Backup:
     """Copy every file the plan names, and those of ``sets``, to a new folder in ``place``; see ``trash.back_up``."""
-    named = [stamp for row in plan.removals for stamp in (row.file, row.keeper)]
+    named = [stamp for row in plan.removals for stamp in (*row.files, row.keeper)]
     return trash.back_up([*named, *map(trash.stamp, sets)], plan.folders, Path(place), report)
 
 
@@ -133,7 +133,8 @@ def runs_to_purge(folder: str | Path, run_id: str | None = None, before: datetim
 
 
 def _protecting(plan: Plan) -> Plan:
-    """The plan with the protected folders of the settings beside its own."""
+    """The plan with the protected folders of the settings beside its own; raises DedupError where these are unknown."""
+    settings.require_folders()
     return replace(plan, protected=tuple(dict.fromkeys((*plan.protected, *settings.load().protected))))
 
 
