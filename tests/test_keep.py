@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from dedup.keep import MARKS, STRATEGIES, Group, KeepRule, Match, bytes_freed, make_groups, rule_for
 from dedup.store import Picture
-from dedup.tiers import IDENTICAL, LOOK_ALIKE
+from dedup.tiers import EDITED, IDENTICAL, LOOK_ALIKE
 
 ONE, TWO = Path("/pictures/one"), Path("/pictures/two")
 Edges = Mapping[tuple[int, int], float]
@@ -285,3 +285,15 @@ def test_the_second_folders_copies_go_when_everything_in_the_first_is_kept(tmp_p
     for strategy, removed in (("first", {"from one.png"}), ("second", {"0.png", "copy in one.png"})):
         found = find(one, two, rule=rule_for(strategy, [one, two]))
         assert {name for group in names_of(found) for name in group[1:]} == removed
+
+
+@pytest.mark.parametrize(("mark", "expected"), [("same", {"grey copy"}), ("edited", {"grey", "grey copy"})])
+def test_identical_copies_of_an_edit_are_marked_also_where_edits_are_not(mark: str, expected: set[str]) -> None:
+    pictures = [picture("original", size=30), picture("grey", size=20), picture("grey copy", size=20)]
+    matches = {
+        0: [Match(1, 0.9, EDITED, edit=2), Match(2, 0.9, EDITED, edit=2)],
+        1: [Match(0, 0.9, EDITED, edit=1), Match(2, 1.0, IDENTICAL)],
+        2: [Match(0, 0.9, EDITED, edit=1), Match(1, 1.0, IDENTICAL)],
+    }
+    groups = make_groups(pictures, [0, 1, 2], matches.__getitem__, KeepRule(), mark=MARKS[mark], edits={1, 2})
+    assert {one.picture.path for group in groups for one in group.others if one.marked} == expected

@@ -101,7 +101,8 @@ def make_groups(
     edits = frozenset(edits)
     order = sorted(candidates, key=ranking.key)
     order.sort(key=edits.__contains__)  # no edit before an original
-    taking = _Taking(matches_of, ranking, edits)
+    # Where edits are not to go, the copies that one of them has are: those are its own set then.
+    taking = _Taking(matches_of, ranking, edits, edits if EDITED in mark else frozenset())
     # What merely looks alike takes no picture away from one it is a copy of, nor an edit from its own copies.
     taking.visit((number for number in order if may_be_sure(number)), SURE)
     taking.visit(order, {EDITED})
@@ -169,10 +170,12 @@ class _Taking:
         matches_of: Callable[[int], Iterable[Match]],
         ranking: Ranking,
         edits: frozenset[int],
+        given_up: frozenset[int],
     ) -> None:
         self._matches_of = matches_of
         self._ranking = ranking
         self._edits = edits
+        self._given_up = given_up
         self._taken: set[int] = set()
         self.found: dict[int, list[Match]] = {}
 
@@ -195,7 +198,7 @@ class _Taking:
     def _free_copies_of_edits(self, matches: Sequence[Match]) -> None:
         """Edits that keep copies of their own are given up, with these, for an original that matches them all."""
         direct = {match.other for match in matches}
-        for number in direct & self._edits & self.found.keys():
+        for number in direct & self._given_up & self.found.keys():
             members = {number, *(one.other for one in self.found[number])}
             if members <= direct:
                 del self.found[number]
