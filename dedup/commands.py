@@ -301,13 +301,12 @@ def show_without_terminal(found: Found) -> int:
     """The sets in words and as contact sheets; nothing is asked and nothing removed."""
     jobs.warn_skipped(found)
     jobs.show_found(found)
-    if found.groups:
-        from dedup.review.choose import show_contact_sheets
+    if not found.groups:
+        return DONE
+    from dedup.review.choose import show_contact_sheets
 
-        show_contact_sheets(found)
-    say(
-        "Nothing was removed: that needs a terminal to review and confirm, or find --save-plan and remove --plan --yes."
-    )
+    show_contact_sheets(found)
+    say("Nothing was removed: that needs a terminal to review and confirm, or --save-plan and remove --plan --yes.")
     return DONE
 
 

@@ -140,3 +140,8 @@ def test_the_package_installs_as_a_command(tmp_path: Path) -> None:
     assert (tmp_path / "here" / "dedup" / "reports" / "page.js").is_file()
     (metadata,) = (tmp_path / "here").glob("*.dist-info/METADATA")
     assert "Requires-Dist: torch==2.13.0" in metadata.read_text()
+
+
+def test_names_that_suggest_nothing_end_in_one_line(folder: Path) -> None:
+    done = run("names", str(folder))
+    assert (done.returncode, done.stdout) == (0, "No duplicates among 4 pictures (file names).\n")

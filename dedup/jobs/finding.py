@@ -72,8 +72,10 @@ def show_found(found: Found) -> None:
 
 def summary(found: Found) -> str:
     """One line: how many sets, and what the plan would free."""
-    name = set_name(found.provenance) if found.provenance else found.encoder
-    how = f"{name}, {threshold_in_words(found.threshold, found.bits)}"
+    if found.provenance:
+        how = f"{set_name(found.provenance)}, {threshold_in_words(found.threshold, found.bits)}"
+    else:  # by names there is no threshold
+        how = found.encoder
     if not found.groups:
         return f"No duplicates among {found.pictures:,} pictures ({how})."
     marked = sum(member.marked for group in found.groups for member in group.others)

@@ -85,7 +85,7 @@ def _file_line(entry: Entry) -> str:
 def state_in_words(state: str, how: str) -> str:
     """What has become of a file: ``in the trash``, ``brought back``, ``stayed``."""
     if state == "restored" and how == COPY:
-        return "copy removed"
+        return "taken back (the copy removed)"
     if state == "moved" and how in IN_A_CHOSEN_FOLDER:
         return "in the folder chosen"
     return _STATES.get(state, state)
