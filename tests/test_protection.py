@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from conftest import Recorder, detector, find, index, save_picture, tree
 from dedup import settings, workflow
 from dedup.settings import Settings
 from dedup.trash import Plan, load_plan, save_plan
+from dedup.trash.protection import Protected
 from dedup.workflow import plan_marked
 
 
@@ -112,3 +114,9 @@ def test_policies_are_given_on_the_command_line_any_number_of_times(real_folder:
     assert done.returncode == 2
     assert "no reason to keep" in done.stderr
     assert "most-pixels" in done.stderr
+
+
+def test_a_subfolder_reached_another_way_is_protected_too(tmp_path: Path) -> None:
+    (tmp_path / "p" / "sub" / "deep").mkdir(parents=True)
+    status = os.stat(tmp_path / "p" / "sub" / "deep")
+    assert (status.st_dev, status.st_ino) in Protected.of([str(tmp_path / "p")]).identities

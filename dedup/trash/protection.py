@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 from dedup.trash.plan import Removal
@@ -24,7 +25,9 @@ class Protected:
     def of(cls, folders: Iterable[str]) -> Protected:
         """Those of the folders that are there; a drive that is away holds nothing that could be removed."""
         named = [Path(os.path.abspath(folder)) for folder in folders if "\0" not in folder]
-        found = (_identity(folder) for folder in named)
+        # A subfolder may be mounted elsewhere too, so that no folder above it tells where it belongs.
+        below = (folder for top in named for folder, _, _ in os.walk(top))
+        found = (_identity(folder) for folder in chain(named, map(Path, below)))
         return cls(frozenset(named), frozenset(one for one in found if one is not None))
 
     def why_not(self, removal: Removal) -> str | None:
