@@ -169,7 +169,7 @@ def require_folders() -> None:
         named = saved.get("protected", [])
         if isinstance(named, list) and all(isinstance(one, str) for one in named):
             return
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return
     except (OSError, ValueError, RecursionError, AttributeError):
         pass  # the sentence below says so
