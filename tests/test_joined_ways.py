@@ -149,3 +149,19 @@ def test_what_only_a_deleted_picture_knows_is_not_promised(
     assert run("remove", "--plan", plan, "--to", "delete", "--for-good", "--yes", "--keep-metadata") == 1
     assert "cannot be kept for sure" in capsys.readouterr().err
     assert left(folder) == before
+
+
+def test_metadata_that_could_not_be_written_is_listed_and_counts_as_partly_done(
+    folder: Path, plan: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (row,) = (row for row in load_plan(plan).removals if row.file.path.endswith("IMG_1.JPG"))
+    picture, keeper = Path(row.file.path), Path(row.keeper.path)
+    picture.with_suffix(".xmp").write_text(
+        '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+        '<rdf:Description xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmp:Rating="5"/></rdf:RDF></x:xmpmeta>'
+    )
+    keeper.with_suffix(".xmp").write_text("mine")
+    run("find", folder, "--encoder", "dhash", "-q", "--save-plan", plan)
+    assert run("remove", "--plan", plan, "--yes", "--keep-metadata") == 3
+    assert "has a sidecar already" in capsys.readouterr().out
+    assert keeper.with_suffix(".xmp").read_text() == "mine"

@@ -211,7 +211,7 @@ def test_a_sidecar_that_is_there_is_never_altered(folder: Path, name: str) -> No
     (folder / "kept" / name).write_bytes(b"mine")
     outcome = workflow.remove(plan, Recorder(), keep_metadata=True)
     assert outcome.sidecars == []
-    assert "has a sidecar already" in outcome.notes[0].reason
+    assert "has a sidecar already" in outcome.unwritten[0].reason
     assert (folder / "kept" / name).read_bytes() == b"mine"
     undo(folder)
     assert (folder / "kept" / name).read_bytes() == b"mine"
@@ -248,7 +248,7 @@ def test_a_keeper_in_a_folder_that_cannot_be_written_is_a_note_and_the_removal_s
     monkeypatch.setattr(moves, "write_new", denied)
     outcome = workflow.remove(plan, Recorder(), keep_metadata=True)
     assert (outcome.files, outcome.sidecars) == (2, [])
-    assert outcome.notes[0].reason == "cannot be written: Permission denied"
+    assert outcome.unwritten[0].reason == "cannot be written: Permission denied"
     assert undo(folder).refused == []
     assert tree(folder) == before
 

@@ -11,7 +11,7 @@ from dedup.errors import DedupError, command
 from dedup.jobs.finding import summary, warn_skipped
 from dedup.jobs.running import DONE, INTERRUPTED, LISTED, PARTLY, attempt, by_folder, code_of, list_skipped
 from dedup.store import Picture
-from dedup.trash import DELETE, TRASH, Plan, way_of
+from dedup.trash import DELETE, TRASH, Outcome, Plan, way_of
 from dedup.wording import (
     files,
     printable,
@@ -72,31 +72,8 @@ def confirm_and_remove(
     if not plan.removals:
         say("Nothing is marked for removal; nothing was changed.")
         return DONE
-    goes_whole = way_of(way, plan.folders).takes_companions  # explains at once what is wrong with the way
-    words = ways.words_of(way)
-    for folder, rows in plan.by_folder().items():
-        moving = [stamp for row in rows for stamp in (row.files if goes_whole else [row.file])]
-        freed = sum(stamp.size for stamp in moving)
-        place = ways.filled(words.goes_to, way, len(moving), freed)
-        say(f"  {files(len(moving))}, {size(freed)}, from {printable(folder)}  ->  {place}")
-    if plan.companions and goes_whole:
-        say(f"  {files(plan.companions)} of these because they belong to the pictures (RAW, films, sidecars)")
-    if larger := sum(row.file.size > row.keeper.size for row in plan.removals):
-        are = "is" if larger == 1 else "are"
-        say(f"  {files(larger)} of these {are} larger than the picture kept instead (the sets say why)")
-    if last := sum(row.last_copy for row in plan.removals):
-        say(f"  {files(last)} of these with no match that stays, as you asked: after a purge, they are gone")
-    list_lost(plan)
-    if keep_metadata and way == DELETE:
-        raise DedupError(
-            "What only a deleted picture knows cannot be kept for sure: it is written down when the picture has gone.",
-            "Remove to the trash with --keep-metadata, look at the sidecars, then purge.",
-        )
-    if assume_yes and way == DELETE and not for_good:
-        raise DedupError(
-            "Deleting for good without asking needs to be said twice.",
-            "Use: remove --plan FILE --to delete --yes --for-good",
-        )
+    _say_what_goes(plan, way)
+    _refuse_what_cannot_be_meant(way, assume_yes=assume_yes, for_good=for_good, keep_metadata=keep_metadata)
     if not assume_yes:
         if not console.is_terminal():
             raise DedupError("Removing needs a confirmation, and there is no terminal to ask.", "Add --yes.")
@@ -113,17 +90,54 @@ def confirm_and_remove(
     outcome = attempt(lambda report: workflow.remove(plan, report, way, keep_metadata=keep_metadata))
     if outcome is None:
         return INTERRUPTED
-    say(ways.filled(words.done, way, outcome.files, outcome.bytes) + (":" if outcome.moved else "."))
+    _say_what_went(outcome, way)
+    return code_of(outcome)
+
+
+def _say_what_goes(plan: Plan, way: str) -> None:
+    """How many files go from where to where, and what a person should know of them; raises DedupError for the way."""
+    goes_whole = way_of(way, plan.folders).takes_companions
+    words = ways.words_of(way)
+    for folder, rows in plan.by_folder().items():
+        moving = [stamp for row in rows for stamp in (row.files if goes_whole else [row.file])]
+        freed = sum(stamp.size for stamp in moving)
+        place = ways.filled(words.goes_to, way, len(moving), freed)
+        say(f"  {files(len(moving))}, {size(freed)}, from {printable(folder)}  ->  {place}")
+    if plan.companions and goes_whole:
+        say(f"  {files(plan.companions)} of these because they belong to the pictures (RAW, films, sidecars)")
+    if larger := sum(row.file.size > row.keeper.size for row in plan.removals):
+        are = "is" if larger == 1 else "are"
+        say(f"  {files(larger)} of these {are} larger than the picture kept instead (the sets say why)")
+    if last := sum(row.last_copy for row in plan.removals):
+        say(f"  {files(last)} of these with no match that stays, as you asked: after a purge, they are gone")
+    list_lost(plan)
+
+
+def _refuse_what_cannot_be_meant(way: str, *, assume_yes: bool, for_good: bool, keep_metadata: bool) -> None:
+    if keep_metadata and way == DELETE:
+        raise DedupError(
+            "What only a deleted picture knows cannot be kept for sure: it is written down when the picture has gone.",
+            "Remove to the trash with --keep-metadata, look at the sidecars, then purge.",
+        )
+    if assume_yes and way == DELETE and not for_good:
+        raise DedupError(
+            "Deleting for good without asking needs to be said twice.",
+            "Use: remove --plan FILE --to delete --yes --for-good",
+        )
+
+
+def _say_what_went(outcome: Outcome, way: str) -> None:
+    say(ways.filled(ways.words_of(way).done, way, outcome.files, outcome.bytes) + (":" if outcome.moved else "."))
     by_folder(outcome)
     list_skipped(outcome.refused, "stayed in place")
     list_skipped(outcome.notes, "to know about")
+    list_skipped(outcome.unwritten, "got no sidecar; what only the removed pictures know lies with them")
     if outcome.sidecars:
         say(f"Wrote {files(len(outcome.sidecars))} beside pictures that stay, such as {printable(outcome.sidecars[0])}")
     if outcome.files:
         lines = (command(act, *outcome.moved, "--run", outcome.run_id) for act in ("undo", "purge"))
         for line in ways.afterwards(way, *lines):
             say(line)
-    return code_of(outcome)
 
 
 def _is_confirmed(plan: Plan, way: str) -> bool:
@@ -153,11 +167,12 @@ def dry_run(plan: Plan, way: str = TRASH) -> int:
     if outcome is None:
         return INTERRUPTED
     refused, words = {row.path for row in outcome.refused}, ways.words_of(way)
+    goes_whole = way_of(way, plan.folders).takes_companions
     for row in plan.removals:
         if row.file.path not in refused:
             kept = "keeping no match of it" if row.last_copy else f"keeping {printable(row.keeper.path)}, {row.tier}"
             say(f"would {words.act} {printable(row.file.path)}  ({kept})")
-            for stamp in row.companions:
+            for stamp in row.companions if goes_whole else ():
                 say(f"    with {printable(stamp.path)}")
             for line in row.lost:
                 say(f"    lost: {printable(line)}")

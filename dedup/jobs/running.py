@@ -68,4 +68,4 @@ def code_of(outcome: Outcome) -> int:
     if outcome.interrupted:
         note("Stopped. What was done is kept.")
         return INTERRUPTED
-    return PARTLY if outcome.refused else DONE
+    return PARTLY if outcome.refused or outcome.unwritten else DONE

@@ -32,7 +32,8 @@ class Outcome:
     """What a run did: per folder (files, bytes), and every file that stayed, with the reason.
 
     ``folders`` are all the folders the run took files from, undone or not. ``companions`` of the files moved
-    because they belong to a picture; ``notes`` tell of those that stayed since another picture needs them.
+    because they belong to a picture; ``notes`` tell of those that stayed since another picture needs them,
+    ``unwritten`` of sidecars that could not be written.
     ``sidecars`` are the files written beside kept pictures.
     """
 
@@ -43,6 +44,7 @@ class Outcome:
     interrupted: bool = False
     companions: int = 0
     notes: list[Skipped] = field(default_factory=list)
+    unwritten: list[Skipped] = field(default_factory=list)
     sidecars: list[Path] = field(default_factory=list)
     how: str = TRASH
 

@@ -61,9 +61,9 @@ def _write_sidecars(known: dict[Removal, metadata.Metadata], knowing: knowledge.
             by_folder.setdefault(rows[0].folder, {})[keeper] = new
     for folder, wanted in by_folder.items():
         with folder_lock(Path(folder)), Catalogue(Path(folder), create=True) as store:
-            written, notes = trash.write_sidecars(store, outcome.run_id, wanted)
+            written, unwritten = trash.write_sidecars(store, outcome.run_id, wanted)
         outcome.sidecars += written
-        outcome.notes += notes
+        outcome.unwritten += unwritten
 
 
 def back_up(plan: Plan, sets: Iterable[Picture], place: str | Path, report: Report) -> Backup:
