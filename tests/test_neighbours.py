@@ -68,7 +68,7 @@ def test_files_with_the_same_bytes_match_at_any_threshold(threshold: float) -> N
     one = neighbours(pictures, at(0, 90, 0.5), threshold=threshold)
     assert matches(one, 0)[2] == matches(one, 2)[0] == (1.0, IDENTICAL)
     assert {0, 2} <= set(one.candidates())
-    assert one.relation(0, 2) == Match(2, 1.0, IDENTICAL, remark="the same file")
+    assert one.relation(0, 2) == Match(2, 1.0, IDENTICAL, remark="the same bytes")
 
 
 def test_a_thousand_copies_of_one_file_all_match_each_other() -> None:

@@ -54,7 +54,7 @@ def session(folder: Path) -> ReviewSession:
         folder,
         [(SAME_PICTURE, "the same picture, 50 % size")],
         [(SAME_PICTURE, ""), (EDITED, "the same picture, edited, mirrored")],
-        [(IDENTICAL, "the same file")],
+        [(IDENTICAL, "the same bytes")],
         [(EDITED, LONG), (EDITED, "")],
     )
 

@@ -127,7 +127,7 @@ _OTHERS = {
 def sentence(found: Verification) -> str:
     """A plain sentence about the second picture, for a person who sees it beside the first, the kept one."""
     if found.tier == IDENTICAL:
-        return "the same file"
+        return "the same bytes"
     if found.tier == SAME_PIXELS:
         return "the same pixels in another file"
     if found.tier == LOOK_ALIKE:
