@@ -8,6 +8,7 @@ import os
 import shutil
 import stat
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -32,12 +33,7 @@ def move_away(source: Path, target: Path) -> None:
     only then removed. Folders on the way to the target are made.
     """
     _make_folder(target.parent, source.parent)
-    try:
-        _rename_to_free_place(source, target)
-    except OSError as problem:
-        if problem.errno != errno.EXDEV:
-            raise
-        _copy_across(source, target)
+    _renamed_or_copied(_rename_to_free_place, source, target)
 
 
 def move_back(source: Path, target: Path) -> None:
@@ -87,12 +83,7 @@ def move_to_folder(source: Path, target: Path) -> None:
     Otherwise as ``move_away``.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        _rename_overwriting_nothing(source, target)
-    except OSError as problem:
-        if problem.errno != errno.EXDEV:
-            raise
-        _copy_across(source, target)
+    _renamed_or_copied(_rename_overwriting_nothing, source, target)
 
 
 def copy_to_folder(source: Path, target: Path) -> None:
@@ -268,6 +259,15 @@ def _rename_to_free_place(source: Path, target: Path) -> None:
     if os.path.lexists(target):
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
     os.rename(source, target)
+
+
+def _renamed_or_copied(rename: Callable[[Path, Path], None], source: Path, target: Path) -> None:
+    try:
+        rename(source, target)
+    except OSError as problem:
+        if problem.errno != errno.EXDEV:
+            raise
+        _copy_across(source, target)
 
 
 def _copy_across(source: Path, target: Path) -> None:
